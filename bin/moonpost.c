@@ -1,0 +1,8 @@
+/* The door of every sub-command. */
+#include <stdio.h>
+
+int main(void)
+{
+	puts("moonpost " MOONPOST_VERSION);
+	return 0;
+}

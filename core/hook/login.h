@@ -1,0 +1,72 @@
+/* One authentication exchange, shared by SMTP AUTH (RFC 4954) and POP3 AUTH (RFC 5034), USER/PASS
+ * and APOP: runs a SASL mechanism step by step and asks policy for what the mechanism needs
+ * (auth, secret, token, then accept_login).
+ *
+ *     login_init(&s->login, &s->machine, on_step);
+ *     st = login_start(&s->login, mechanism, initial_response_or_none);
+ *     ... on_step(owner, LOGIN_CHALLENGE | LOGIN_DONE | LOGIN_REFUSED) ...
+ *     login_feed(&s->login, line);          // client's next line, base64 or "*"
+ *
+ * on_step may run before login_start/login_feed return. */
+#ifndef MOONPOST_HOOK_LOGIN_H
+#define MOONPOST_HOOK_LOGIN_H
+
+#include "hook/machine.h"
+
+enum login_step {
+	LOGIN_CHALLENGE,         /* send login->challenge (base64, may be empty), feed the answer */
+	LOGIN_DONE,              /* machine->facts.identity is set */
+	LOGIN_REFUSED,           /* machine->question.verdict says why; kind is never ACCEPT or NONE */
+	LOGIN_CANCELED,          /* the client sent "*" */
+	LOGIN_BAD,               /* not base64, or breaks the mechanism's grammar */
+};
+
+enum login_mechanism {
+	LOGIN_PLAIN           = 1 << 0,
+	LOGIN_LOGIN           = 1 << 1,
+	LOGIN_SCRAM_SHA_256   = 1 << 2,
+	LOGIN_SCRAM_SHA_256_PLUS = 1 << 3,
+	LOGIN_CRAM_MD5        = 1 << 4,
+	LOGIN_OAUTHBEARER     = 1 << 5,
+	LOGIN_XOAUTH2         = 1 << 6,
+};
+
+typedef void login_step_fn(void *owner, enum login_step step);
+
+struct login_exchange;
+
+struct login {
+	struct machine        *machine;
+	void                  *owner;
+	login_step_fn         *step;
+	struct login_exchange *exchange;      /* the mechanism's state while one runs */
+	struct buf             challenge;     /* base64 text to send with LOGIN_CHALLENGE */
+	unsigned               failures;      /* refused logins of this session */
+};
+
+void login_init(struct login *l, struct machine *m, login_step_fn *step, void *owner);
+void login_clear(struct login *l);        /* secrets are wiped */
+
+/* Bits of enum login_mechanism: what may be offered now: configured, and plain-text ones only
+ * when facts.tls.active or plain_allowed, PLUS only when the channel has binding data, OAUTH only when
+ * somebody answers the token hook. */
+unsigned login_offered(const struct login *l, unsigned configured, bool plain_allowed);
+
+/* Write their names, separated by spaces, strongest first. */
+void login_names(unsigned mechanisms, struct buf *out);
+
+/* The bit of a name, any case; 0 when unknown. */
+unsigned login_mechanism(struct slice name);
+
+/* initial: the initial response still in base64 ("=" is the empty one), or SLICE_NONE with
+ * has_initial false. */
+void login_start(struct login *l, unsigned mechanism, bool has_initial, struct slice initial);
+void login_feed(struct login *l, struct slice line);
+
+/* USER/PASS: no SASL exchange, the same question. */
+void login_password(struct login *l, struct slice user, struct slice password);
+
+/* APOP (RFC 1939, 7): timestamp is the one of our greeting, with its angle brackets. */
+void login_apop(struct login *l, struct slice user, struct slice timestamp, struct slice digest);
+
+#endif

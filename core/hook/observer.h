@@ -1,0 +1,38 @@
+/* The transcript: every command and reply of every session passes one stream of events, with
+ * secrets masked before anybody sees them.  The log, `moonpost trace` and plugins' on_* hooks
+ * read this stream. */
+#ifndef MOONPOST_HOOK_OBSERVER_H
+#define MOONPOST_HOOK_OBSERVER_H
+
+#include "hook/facts.h"
+#include "hook/verdict.h"
+
+enum event_kind {
+	EVENT_CONNECT,           /* a session began */
+	EVENT_COMMAND,           /* a line from the client, masked */
+	EVENT_REPLY,             /* a line to the client */
+	EVENT_DATA,              /* octets of a message went in or out: count in `octets` */
+	EVENT_TLS,               /* a TLS handshake was done */
+	EVENT_LOGIN,             /* somebody signed in; or failed to: verdict */
+	EVENT_ACCEPTED,          /* a message was stored */
+	EVENT_RETRIEVED,         /* a message was sent whole */
+	EVENT_DELETED,           /* deletions were committed: count in `octets` */
+	EVENT_DISCONNECT,        /* the session ended */
+};
+
+struct event {
+	enum event_kind       kind;
+	const struct facts   *facts;
+	struct slice          line;           /* text without CRLF */
+	const char           *state;          /* state of the machine after it; static storage */
+	const struct verdict *verdict;        /* who decided, or NULL */
+	uint64_t              octets;
+};
+
+/* One per worker; embedded first in the receiver's own structure. */
+struct observer {
+	void (*event)(struct observer *o, const struct event *e);
+	bool wants_lines;        /* false: COMMAND and REPLY need not be made */
+};
+
+#endif

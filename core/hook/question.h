@@ -1,0 +1,133 @@
+/* A question is what a protocol machine asks policy: "may this client send to that recipient?".
+ *
+ * A session has one question and at most one is in flight.  Asking:
+ *
+ *     question_begin(&s->question, HOOK_ACCEPT_RECIPIENT, on_answered);
+ *     s->question.recipient.address = ...;
+ *     question_ask(&s->question);          // on_answered may run before this returns
+ *
+ * The answerer fills q->verdict (and the kind's answer fields) and calls question_answer()
+ * exactly once, at once or later, always from the event loop.  A session that closes calls
+ * question_cancel(): the answerer stops what it does and never answers.
+ *
+ * Input slices are borrowed from the session and stay valid until the question is answered or
+ * cancelled.  Answer fields are owned by the question: question_begin() and question_clear()
+ * free them. */
+#ifndef MOONPOST_HOOK_QUESTION_H
+#define MOONPOST_HOOK_QUESTION_H
+
+#include "base/arena.h"
+#include "hook/facts.h"
+#include "hook/verdict.h"
+
+/*       symbol               Lua name                 default enhanced status of a refusal */
+#define HOOK_LIST(X)                                      \
+	X(ACCEPT_CONNECTION,  "accept_connection",  "7.0")    \
+	X(ACCEPT_HELO,        "accept_helo",        "7.1")    \
+	X(AUTH,               "auth",               "7.8")    \
+	X(SECRET,             "secret",             "7.8")    \
+	X(TOKEN,              "token",              "7.8")    \
+	X(ACCEPT_LOGIN,       "accept_login",       "7.13")   \
+	X(ACCEPT_SENDER,      "accept_sender",      "7.1")    \
+	X(ACCEPT_RECIPIENT,   "accept_recipient",   "7.1")    \
+	X(ACCEPT_DATA,        "accept_data",        "7.1")    \
+	X(ACCEPT_MESSAGE,     "accept_message",     "7.1")    \
+	X(ON_DELETE,          "on_delete",          "7.1")
+
+enum hook {
+#define X(name, lua, status) HOOK_##name,
+	HOOK_LIST(X)
+#undef X
+	HOOK__COUNT
+};
+
+const char *hook_name(enum hook h);               /* "accept_recipient" */
+const char *hook_status(enum hook h);             /* "7.1": put the class and a dot before it */
+
+/* Where one accepted recipient's mail goes. */
+struct recipient_target {
+	struct recipient_target *next;
+	char *mailbox;                    /* canonical mailbox name; in the question's arena */
+	char *address;                    /* the address it was resolved from; in the arena */
+};
+
+struct message;
+struct envelope;
+struct question;
+typedef void question_answered_fn(void *owner, struct question *q);
+
+/* Who answers; one per worker.  Calls question_answer(q) once, now or later. */
+struct policy {
+	void (*ask)(struct policy *p, struct question *q);
+	/* Which hooks anybody listens to, a bit per enum hook: the session does not ask others,
+	 * but for those the core itself answers (AUTH, SECRET, TOKEN, ACCEPT_RECIPIENT). */
+	uint32_t hooks;
+};
+
+struct question {
+	/* set by question_init, kept */
+	struct policy        *policy;
+	struct facts         *facts;
+	void                 *owner;      /* the session */
+	/* set by question_begin */
+	enum hook             hook;
+	question_answered_fn *answered;
+	uint32_t              generation; /* changes with each question: late wake-ups carry an old one */
+	bool                  waiting;
+	uint64_t              started_us;
+	/* set by the answerer while it works; called at most once, by question_cancel */
+	void                (*cancel)(struct question *q);
+	void                 *work;       /* the answerer's own */
+	/* what is asked; only the hook's own member is set */
+	union {
+		struct { struct slice name; bool esmtp; } helo;
+		struct {                          /* AUTH, SECRET, TOKEN */
+			struct slice mechanism;       /* "PLAIN", "USER", "APOP", "SCRAM-SHA-256" ... */
+			struct slice user;            /* authentication identity */
+			struct slice password;        /* AUTH only */
+			struct slice authzid;         /* authorization identity or "" */
+			struct slice token;           /* TOKEN only */
+		} login;
+		struct { struct slice address; uint64_t size; bool body_8bit, smtputf8; } sender;
+		struct {
+			struct slice address;         /* "" never; local part as given, domain lower case */
+			struct slice localpart, detail, domain;   /* detail: after '+', or "" */
+		} recipient;
+		struct { const struct envelope *envelope; struct message *message; } data;
+		struct {                          /* ON_DELETE */
+			struct slice mailbox, uidl;
+			uint64_t octets;
+			unsigned number;              /* message number in the session */
+			void *maildrop;               /* struct maildrop *, to read the message */
+			unsigned index;
+		} deletion;
+	} ;
+	/* the answer */
+	struct verdict   verdict;
+	struct arena     arena;               /* what the answer fields point to */
+	struct identity  identity;            /* AUTH, TOKEN accepted; moved out by the session */
+	struct recipient_target *targets;     /* ACCEPT_RECIPIENT accepted: at least one */
+	struct {                              /* SECRET accepted */
+		struct slice plain;               /* the password in clear (APOP, CRAM-MD5), or none */
+		struct slice salt, stored_key, server_key;   /* SCRAM-SHA-256 (RFC 5802, 3) */
+		unsigned     iterations;          /* 0: no SCRAM keys */
+	} secret;
+};
+
+void question_init(struct question *q, struct policy *p, struct facts *f, void *owner);
+
+/* Forget the last question and its answer, start a new one.  Nothing may be in flight. */
+void question_begin(struct question *q, enum hook h, question_answered_fn *answered);
+
+/* Hand it to the policy.  If nobody listens to the hook it is answered VERDICT_NONE at once. */
+void question_ask(struct question *q);
+
+/* For the answerer: the verdict stands, go on.  Calls answered(). */
+void question_answer(struct question *q);
+
+/* Close what is in flight; the answered function will not be called. */
+void question_cancel(struct question *q);
+
+void question_clear(struct question *q);          /* cancel and free everything */
+
+#endif

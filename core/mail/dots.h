@@ -1,0 +1,38 @@
+/* Dot-stuffing (RFC 5321, 4.5.2; RFC 1939, 3), both ways, in a stream that is cut anywhere. */
+#ifndef MOONPOST_MAIL_DOTS_H
+#define MOONPOST_MAIL_DOTS_H
+
+#include "base/buf.h"
+
+/* The receiving side: DATA until CRLF.CRLF. */
+struct dots_reader {
+	unsigned char state;
+	bool     bare;                    /* a bare CR or LF was seen: refuse after the end */
+	uint32_t line_octets;             /* of the current line, without CRLF */
+	uint32_t max_line_octets;         /* longest line seen */
+};
+
+void dots_reader_init(struct dots_reader *r);
+
+/* Take octets off the front of *in; *text is the next run of message octets, unstuffed, borrowed
+ * from *in (no copy; a run ends where a stuffed dot was left out or where the input ends).
+ * OK: *text may be empty; call again while *in is not empty.  END: the final dot was read, *in
+ * starts behind it, *text holds the last run.  AGAIN: *in is used up (all of it was taken). */
+enum status dots_read(struct dots_reader *r, struct slice *in, struct slice *text);
+
+/* The sending side. */
+struct dots_writer {
+	bool inside;                      /* false: at the start of a line */
+	bool after_cr;
+};
+
+void dots_writer_init(struct dots_writer *w);
+enum status dots_write(struct dots_writer *w, struct slice text, struct buf *out);
+
+/* CRLF if the text did not end with one, then ".CRLF". */
+enum status dots_finish(struct dots_writer *w, struct buf *out);
+
+/* Position of the first LF that is followed by '.' (LF at s[i], '.' at s[i+1]), or s.len. */
+size_t dots_find(struct slice s);
+
+#endif

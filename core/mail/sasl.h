@@ -1,0 +1,59 @@
+/* SASL mechanisms as steps of pure computing: what the client sent, what to answer.  Policy and
+ * base64 are core/hook/login's business. */
+#ifndef MOONPOST_MAIL_SASL_H
+#define MOONPOST_MAIL_SASL_H
+
+#include "base/buf.h"
+
+/* PLAIN (RFC 4616): authzid NUL authcid NUL password.  SYNTAX. */
+enum status sasl_plain_parse(struct slice in, struct slice *authzid, struct slice *user,
+                             struct slice *password);
+
+/* OAUTHBEARER (RFC 7628, 3.1) and XOAUTH2: user and bearer token.  SYNTAX. */
+enum status sasl_oauthbearer_parse(struct slice in, struct slice *user, struct slice *token);
+enum status sasl_xoauth2_parse(struct slice in, struct slice *user, struct slice *token);
+
+/* CRAM-MD5 (RFC 2195): "user digest". */
+enum status sasl_cram_md5_parse(struct slice in, struct slice *user, struct slice *digest);
+bool sasl_cram_md5_verify(struct slice challenge, struct slice password, struct slice digest);
+
+/* SCRAM-SHA-256 and -PLUS, the server's side (RFC 5802, RFC 7677). */
+struct sasl_scram_keys {
+	struct slice salt, stored_key, server_key;    /* the keys are 32 octets */
+	unsigned     iterations;
+};
+
+struct sasl_scram {
+	struct buf client_first_bare, server_first, gs2_header, nonce;   /* kept for the proof */
+	struct buf user, authzid;
+	bool       plus;                  /* mechanism name was -PLUS */
+	bool       plus_offered;          /* we announced -PLUS (a "y" flag is then an attack) */
+	char       binding_type[32];      /* "tls-exporter", "tls-server-end-point" or "" */
+	unsigned char stored_key[32], server_key[32];
+};
+
+void sasl_scram_init(struct sasl_scram *s, bool plus, bool plus_offered);
+void sasl_scram_clear(struct sasl_scram *s);      /* wipes */
+
+/* client-first-message; afterwards user, authzid and binding_type are set.  SYNTAX, DENIED
+ * (channel binding missing or downgraded). */
+enum status sasl_scram_client_first(struct sasl_scram *s, struct slice in);
+
+/* server-first-message for those keys.  For an unknown user give keys derived from a secret
+ * (sasl_scram_fake_keys), so that nobody can tell. */
+enum status sasl_scram_server_first(struct sasl_scram *s, const struct sasl_scram_keys *keys,
+                                    struct buf *out);
+
+/* client-final-message; binding: the channel binding data, or empty.  OK: out is the
+ * server-final-message (v=...).  DENIED: wrong password or binding.  SYNTAX. */
+enum status sasl_scram_client_final(struct sasl_scram *s, struct slice in, struct slice binding,
+                                    struct buf *out);
+
+/* Keys for a password (RFC 5802, 3).  stored_key and server_key: 32 octets each. */
+void sasl_scram_derive(struct slice password, struct slice salt, unsigned iterations,
+                       unsigned char stored_key[32], unsigned char server_key[32]);
+
+/* Stable made-up salt for an unknown user; secret is per process or per installation. */
+void sasl_scram_fake_salt(struct slice user, struct slice secret, unsigned char salt[16]);
+
+#endif

@@ -1,0 +1,34 @@
+/* Listening sockets, and accepting from them. */
+#ifndef MOONPOST_NET_LISTEN_H
+#define MOONPOST_NET_LISTEN_H
+
+#include "net/loop.h"
+#include "base/status.h"
+
+struct address {
+	char           ip[46];            /* textual, no brackets */
+	unsigned short port;
+	bool           ipv6;
+};
+
+/* "127.0.0.1:2525", "[::1]:2525", "*:25" (all IPv4 and IPv6), ":25".  SYNTAX. */
+enum status address_parse(const char *text, struct address *out);
+
+/* "127.0.0.1:2525", "[::1]:2525". */
+void address_format(const struct address *a, char *out, size_t size);
+
+/* Bind and listen; the descriptor or -1 with errno.  IPv6 sockets are IPv6 only. */
+int listen_open(const struct address *a, int backlog);
+
+/* Who has that port: "nginx (process 812)" or "" when it cannot be seen.  For messages. */
+void listen_holder(const struct address *a, char *out, size_t size);
+
+struct acceptor;
+typedef void accepted_fn(void *owner, int fd, const struct address *peer, const struct address *local);
+
+/* Accept from fd (borrowed) until freed.  Out of descriptors: pauses for 100 ms and goes on. */
+struct acceptor *acceptor_new(struct loop *l, int fd, accepted_fn *fn, void *owner);
+void acceptor_pause(struct acceptor *a, bool paused);
+void acceptor_free(struct acceptor *a);
+
+#endif

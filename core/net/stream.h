@@ -1,0 +1,66 @@
+/* A connected byte stream, plain or TLS, with buffers and back-pressure.
+ *
+ * Input is read only while reading is on, into one buffer with a ceiling; output is taken from a
+ * buffer of the owner.  Idle streams hold no buffer memory.  Heap, one owner.
+ * Events come from the loop, never from inside a stream_* call. */
+#ifndef MOONPOST_NET_STREAM_H
+#define MOONPOST_NET_STREAM_H
+
+#include "base/buf.h"
+#include "net/loop.h"
+#include "net/tls.h"
+
+struct stream;
+
+struct stream_events {
+	/* New bytes in stream_input(); consume with buf_consume.  More are read while the input is
+	 * under its ceiling and reading is on. */
+	void (*readable)(void *owner);
+	/* stream_output() is all written. */
+	void (*drained)(void *owner);
+	/* The TLS handshake is over: OK, or it failed (the stream is closed; reason in
+	 * stream_error). */
+	void (*secured)(void *owner, enum status st);
+	/* The peer closed or an error came: CLOSED, IO.  No further events. */
+	void (*closed)(void *owner, enum status st);
+};
+
+/* Takes over the descriptor (non-blocking, TCP_NODELAY is set where it applies). */
+struct stream *stream_new(struct loop *l, int fd, const struct stream_events *events, void *owner);
+
+/* Close and free.  Output not yet written is dropped; a TLS close_notify is tried once. */
+void stream_free(struct stream *s);
+
+struct buf *stream_input(struct stream *s);
+struct buf *stream_output(struct stream *s);      /* append here, then stream_flush */
+
+/* Write as much as the socket takes now; the rest follows by itself, then drained() comes (also
+ * when all was written at once: on the next turn, only if wanted was asked by want_drained). */
+void stream_flush(struct stream *s, bool want_drained);
+
+/* Turn reading on or off.  Off is back-pressure: the kernel's window fills. */
+void stream_read(struct stream *s, bool on);
+
+/* Server handshake; plain input not yet consumed is dropped first (RFC 3207, 4.2). */
+void stream_start_tls(struct stream *s, struct tls_context *c);
+
+/* Client handshake for connections that we open; name for SNI and verification, or NULL. */
+void stream_connect_tls(struct stream *s, struct tls_context *c, const char *name);
+
+/* Half-close after the output is written, then free by the owner on closed(). */
+void stream_shutdown(struct stream *s);
+
+const char *stream_error(struct stream *s);       /* text of the last failure, or "" */
+
+/* Facts of the TLS session; static or the stream's storage; NULL without TLS. */
+const char *stream_tls_version(struct stream *s);
+const char *stream_tls_cipher(struct stream *s);
+const char *stream_tls_server_name(struct stream *s);
+bool        stream_tls_resumed(struct stream *s);
+
+/* "tls-exporter" (RFC 9266; TLS 1.3, or 1.2 with extended master secret) or
+ * "tls-server-end-point" (RFC 5929, 4).  UNSUPPORTED when it does not exist for this session. */
+enum status stream_channel_binding(struct stream *s, const char *type, unsigned char out[64],
+                                   size_t *len);
+
+#endif

@@ -1,0 +1,25 @@
+/* A pool of threads for blocking work: password hashing, reading files.  Plain bytes in and out;
+ * no Lua, no sessions on threads. */
+#ifndef MOONPOST_NET_WORK_H
+#define MOONPOST_NET_WORK_H
+
+#include "net/loop.h"
+
+struct work_pool;
+
+/* A job; embedded in its owner, which must live until done() ran, cancelled or not. */
+struct work {
+	struct list link;
+	void      (*run)(struct work *w);             /* on a thread */
+	void      (*done)(struct work *w);            /* on the loop, after run */
+	bool        cancelled;                        /* done() should only clean up */
+};
+
+struct work_pool *work_pool_new(struct loop *l, unsigned threads, const char *name);
+void work_pool_free(struct work_pool *p);         /* waits for running jobs; queued ones get done() */
+void work_submit(struct work_pool *p, struct work *w);
+
+/* Not started: done() runs on the next turn without run().  Running: done() runs when it is over. */
+void work_cancel(struct work_pool *p, struct work *w);
+
+#endif

@@ -1,0 +1,77 @@
+/* The configuration file: a Lua file that returns (or fills) one table.  Strict: an unknown key, a
+ * wrong type, a value out of range or a missing file is an error with file:line, the key and the
+ * nearest known name. */
+#ifndef MOONPOST_SCRIPT_CONFIG_H
+#define MOONPOST_SCRIPT_CONFIG_H
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "net/listen.h"
+#include "net/tls.h"
+#include "pop3/session.h"
+#include "smtp/session.h"
+#include "store/store.h"
+
+struct config_listener {
+	const char    *name;              /* "submission"; unique; made from service and address if not given */
+	enum service   service;
+	const char   **addresses;         /* as written; NULL-terminated */
+	struct address *parsed;           /* the same, "*" expanded to IPv4 and IPv6 */
+	unsigned       address_count;
+	bool           tls;               /* STARTTLS/STLS offered or implicit; needs certificates */
+	bool           proxy;             /* a PROXY header comes first, from `proxy_trusted` alone */
+	const char    *where;             /* "moonpost.lua:12", for messages */
+};
+
+struct config_plugin {
+	const char *name;                 /* "auth_users" (plugin path) or a path with a slash */
+	const char *file;                 /* the file that was found */
+	bool        trusted;
+	int         options;              /* index into the options kept by config (core/script's own) */
+	const char *where;
+};
+
+struct config_network { unsigned char bytes[16]; unsigned bits; bool ipv6; };
+
+struct config {
+	struct arena arena;               /* owns every string below */
+	const char *file;
+	const char *hostname;             /* "mail.example.test" */
+	const char *default_domain;
+	const char **domains;             /* local ones of the configuration; NULL-terminated */
+	const char *user, *group;         /* to run as when started as root */
+	const char *runtime;              /* directory of control socket and pid file */
+	unsigned    workers;
+	uint32_t    stop_grace_ms;        /* SIGTERM: time for running commands */
+	uint32_t    reload_grace_ms;      /* old workers after a reload; 0: as long as sessions last */
+	uint32_t    max_sessions;         /* per worker */
+	uint32_t    max_sessions_per_ip;
+	uint32_t    password_cache_s;     /* a verified password is remembered; 0: never */
+	char        recipient_delimiter;  /* '+' or 0 */
+	const char *postmaster;           /* where <postmaster> without domain goes */
+	struct config_network *proxy_trusted, *xclient_trusted;
+	unsigned    proxy_trusted_count, xclient_trusted_count;
+	struct { enum log_level level; enum log_format format; enum log_target target; const char *path; } log;
+	struct config_listener *listeners; unsigned listener_count;
+	struct config_plugin   *plugins;   unsigned plugin_count;
+	const char **plugin_path;         /* directories; NULL-terminated */
+	struct tls_settings   tls;
+	struct store_settings store;
+	struct smtp_settings  smtp;       /* service-dependent switches are set per listener */
+	struct pop3_settings  pop3;
+	struct {
+		uint32_t slice_ms, cpu_ms, wall_ms;       /* per hook call: 10, 50, 30000 */
+		uint64_t memory_octets;                   /* per worker: 256 MiB */
+	} lua;
+	const char *lua_options;          /* plugins' option tables, serialised as Lua text for the workers */
+};
+
+/* Reads and checks.  NULL: errors (heap, the caller frees) has one line per problem, each
+ * "file:line: key: what is wrong, what to do". */
+struct config *config_load(const char *file, char **errors);
+void config_free(struct config *c);
+
+/* Whether an address lies in one of the networks. */
+bool config_network_match(const struct config_network *n, unsigned count, const char *ip);
+
+#endif

@@ -1,0 +1,35 @@
+/* The default mailbox store: the store process and its settings.  Schema and commit protocol:
+ * schema.h and writer.h.  Workers talk to it through client.h. */
+#ifndef MOONPOST_STORE_STORE_H
+#define MOONPOST_STORE_STORE_H
+
+#include "base/status.h"
+#include "base/slice.h"
+
+/* Keys of the same name under `store` in the configuration. */
+struct store_settings {
+	const char *path;                     /* data directory: mail.mdb, blobs/, locks/, spool/, sock */
+	uint64_t map_octets;                  /* address space of the environment; default 256 GiB */
+	uint64_t min_free_octets;             /* below: 452 at MAIL; default 64 MiB */
+	uint64_t ballast_octets;              /* file given up when the disk is full; default 8 MiB */
+	uint32_t max_batch_messages;          /* default 512 */
+	uint32_t max_batch_octets;            /* default 4 MiB */
+	uint32_t max_queued_requests;         /* default 10000 */
+	uint64_t max_queued_octets;           /* default 64 MiB */
+	uint32_t flush_threads;               /* default 8 */
+	uint64_t default_quota_octets;        /* of a mailbox; 0: none */
+	uint64_t default_quota_messages;
+};
+
+void store_settings_default(struct store_settings *s);
+
+/* Make the directory and the environment if they are missing, check the schema version.  On
+ * failure error (heap, the caller frees) says what and where. */
+enum status store_prepare(const struct store_settings *s, char **error);
+
+/* The store process: serves the listening unix socket until SIGTERM or until alive_fd (a pipe
+ * from the master, or -1) closes; then commits what is queued and returns the exit code.
+ * Takes the write lock of the directory first: BUSY is exit code 75 with a log line. */
+int store_run(const struct store_settings *s, int listen_fd, int alive_fd);
+
+#endif
