@@ -20,7 +20,7 @@
 
 enum machine_wants {
 	MACHINE_READ,            /* more bytes, please */
-	MACHINE_WAIT,            /* an answer is on its way: do not read, do not feed */
+	MACHINE_WAIT,            /* an answer is on its way: do not read, do not feed; see delay_ms */
 	MACHINE_DRAIN,           /* write out first, then call ops->drained: there is more to send */
 	MACHINE_TLS,             /* write out, drop unread input, do the handshake, call tls_started */
 	MACHINE_CLOSE,           /* write out, then close */
@@ -41,6 +41,7 @@ struct machine_ops {
 	void (*drained)(struct machine *m);
 	void (*tls_started)(struct machine *m);       /* facts->tls is filled: forget the plain past */
 	void (*timed_out)(struct machine *m);         /* timeout_ms passed without input */
+	void (*delayed)(struct machine *m);           /* delay_ms passed; may be NULL when never set */
 	void (*end)(struct machine *m);               /* the server stops: 421 or close when idle */
 	void (*free)(struct machine *m);              /* cancels what is in flight */
 };
@@ -62,6 +63,9 @@ struct machine {
 	const struct machine_ops *ops;
 	enum machine_wants        wants;
 	uint32_t                  timeout_ms;         /* from the last input; 0: none */
+	uint32_t                  delay_ms;           /* nonzero (only with MACHINE_WAIT): write out,
+	                                               * start one timer, then call ops->delayed, which
+	                                               * sets it to 0: a refused login, a verdict's delay */
 	struct buf                out;                /* replies not yet written */
 	struct facts              facts;
 	struct question           question;
