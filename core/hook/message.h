@@ -43,5 +43,6 @@ enum status message_read(const struct message *m, uint64_t offset, void *out, si
 
 /* crc32c (Castagnoli) of more octets; start with crc = 0.  SSE4.2 where the processor has it. */
 uint32_t crc32c(uint32_t crc, const void *octets, size_t len);
+uint32_t crc32c_portable(uint32_t crc, const void *octets, size_t len);   /* without SSE4.2 */
 
 #endif
