@@ -44,8 +44,11 @@ struct config {
 	unsigned    workers;
 	uint32_t    stop_grace_ms;        /* SIGTERM: time for running commands */
 	uint32_t    reload_grace_ms;      /* old workers after a reload; 0: as long as sessions last */
+	uint32_t    heartbeat_ms;         /* a worker silent that long is killed and replaced; 5000 */
+	uint32_t    handshake_timeout_ms; /* PROXY header and TLS handshake together; 30000 */
+	uint32_t    max_session_ms;       /* a session of any kind ends after that; 14400000 (4 h) */
 	uint32_t    max_sessions;         /* per worker */
-	uint32_t    max_sessions_per_ip;
+	uint32_t    max_sessions_per_ip;  /* over all workers; IPv6: per /64 */
 	uint32_t    password_cache_s;     /* a verified password is remembered; 0: never */
 	char        recipient_delimiter;  /* '+' or 0 */
 	const char *postmaster;           /* where <postmaster> without domain goes */
