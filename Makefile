@@ -10,10 +10,19 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 VERSION := 0.1.0
+JOBS    := $(shell nproc 2>/dev/null || echo 2)
+
+prefix     ?= /usr/local
+bindir     ?= $(prefix)/bin
+datadir    ?= $(prefix)/share
+sysconfdir ?= $(if $(filter /usr,$(prefix)),/etc,$(prefix)/etc)
+unitdir    ?= $(prefix)/lib/systemd/system
 
 WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 LUA_CFLAGS := $(shell pkg-config --cflags lua5.4 2>/dev/null || echo -I/usr/include/lua5.4)
-CPPFLAGS += -Icore -D_GNU_SOURCE -DMOONPOST_VERSION='"$(VERSION)"' $(LUA_CFLAGS)
+CPPFLAGS += -Icore -D_GNU_SOURCE -DMOONPOST_VERSION='"$(VERSION)"' \
+            -DMOONPOST_DATADIR='"$(datadir)/moonpost"' -DMOONPOST_CONFDIR='"$(sysconfdir)/moonpost"' \
+            $(LUA_CFLAGS)
 SANITIZE := -fsanitize=address,undefined
 CFLAGS_release := -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
 CFLAGS_asan    := -O1 -g -fno-omit-frame-pointer $(SANITIZE) -fno-sanitize-recover=undefined
@@ -24,6 +33,8 @@ LIBS    := -llua5.4 -lev -lssl -lcrypto -llmdb -lcrypt -lcjson -lpthread -lm
 CORE_OBJ := $(patsubst %.c,$(OUT)/%.o,$(wildcard core/*/*.c))
 BIN_OBJ  := $(patsubst %.c,$(OUT)/%.o,$(wildcard bin/*.c))
 BIND_OBJ := $(patsubst %.c,$(OUT)/%.o,$(wildcard spec/support/bind_*.c))
+
+# ---- build ----
 
 all: $(OUT)/moonpost $(OUT)/spec.so
 
@@ -38,13 +49,68 @@ $(OUT)/moonpost: $(BIN_OBJ) $(OUT)/libmoonpost.a
 $(OUT)/spec.so: $(BIND_OBJ) $(OUT)/libmoonpost.a
 	$(CC) $(LDFLAGS) -shared -Wl,-Bsymbolic -o $@ $(BIND_OBJ) $(OUT)/libmoonpost.a $(filter-out -llua5.4,$(LIBS))
 
-$(OUT)/%.o: %.c
+$(OUT)/%.o: %.c $(OUT)/.flags | $(OUT)/.headers
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# Other flags or another compiler: build again.
+FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS)
+$(OUT)/.flags: FORCE
+	@mkdir -p $(@D); flags='$(subst ','\'',$(FLAGS))'; \
+		[ "$$flags" = "$$(cat $@ 2>/dev/null)" ] || echo "$$flags" >$@
+
+# The library headers, asked once, so that a missing package is a sentence and not a page of errors.
+HEADERS := lua.h ev.h openssl/ssl.h lmdb.h crypt.h cjson/cJSON.h
+$(OUT)/.headers:
+	@mkdir -p $(@D)
+	@printf '#include <%s>\n' stdio.h $(HEADERS) | $(CC) $(CPPFLAGS) -fsyntax-only -x c - 2>$@.log || { \
+		echo "moonpost: this machine lacks a compiler or the headers of a library:" >&2; \
+		head -3 $@.log >&2; \
+		echo "moonpost: 'make setup' installs what is missing" >&2; exit 1; }
+	@rm -f $@.log; touch $@
+
 -include $(CORE_OBJ:.o=.d) $(BIN_OBJ:.o=.d) $(BIND_OBJ:.o=.d)
+
+# ---- use ----
+
+setup:
+	@bin/setup run
+
+run: setup
+	@$(MAKE) --no-print-directory -s -j$(JOBS) MODE=release build/release/moonpost
+	@exec bin/moonpost-demo
+
+test:
+	@bin/setup test
+	@$(MAKE) --no-print-directory -s -j$(JOBS) MODE=release
+	@$(MAKE) --no-print-directory -s -j$(JOBS) MODE=asan
+	@spec/support/run-tests
+
+lint:
+	@bin/setup lint
+	@spec/support/run-lint
+
+install: all
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(datadir)/moonpost $(DESTDIR)$(sysconfdir)/moonpost $(DESTDIR)$(unitdir)
+	install -m 755 $(OUT)/moonpost $(DESTDIR)$(bindir)/moonpost
+	cp -R --no-preserve=ownership lua plugins $(DESTDIR)$(datadir)/moonpost/
+	sed 's|@CONFDIR@|$(sysconfdir)/moonpost|; s|@BINDIR@|$(bindir)|' .ci/moonpost.service >$(DESTDIR)$(unitdir)/moonpost.service
+	test -e $(DESTDIR)$(sysconfdir)/moonpost/moonpost.lua || \
+		install -m 640 .ci/moonpost.lua $(DESTDIR)$(sysconfdir)/moonpost/moonpost.lua
 
 clean:
 	rm -rf $(BUILD)
+	@if [ -d var ]; then echo "var/ stays: it holds the mail of the demo (remove it by hand if you want)"; fi
 
-.PHONY: all clean
+help:
+	@echo "make            build build/release/moonpost"
+	@echo "make run        install what is missing, build, start the demo server (Ctrl-C ends it)"
+	@echo "make test       install what is missing, run every check"
+	@echo "make lint       clang-tidy, cppcheck, luacheck, shellcheck and a build with clang"
+	@echo "make setup      only install the Debian packages that the build and the demo need"
+	@echo "make install    into DESTDIR, prefix (default /usr/local); configuration is never overwritten"
+	@echo "make clean      remove build/; var/, the demo's mail, stays"
+
+FORCE:
+
+.PHONY: all setup run test lint install clean help FORCE
