@@ -20,9 +20,7 @@ unitdir    ?= $(prefix)/lib/systemd/system
 
 WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 LUA_CFLAGS := $(shell pkg-config --cflags lua5.4 2>/dev/null || echo -I/usr/include/lua5.4)
-CPPFLAGS += -Icore -D_GNU_SOURCE -DMOONPOST_VERSION='"$(VERSION)"' \
-            -DMOONPOST_DATADIR='"$(datadir)/moonpost"' -DMOONPOST_CONFDIR='"$(sysconfdir)/moonpost"' \
-            $(LUA_CFLAGS)
+CPPFLAGS += -Icore -D_GNU_SOURCE -DMOONPOST_VERSION='"$(VERSION)"' $(LUA_CFLAGS)
 SANITIZE := -fsanitize=address,undefined
 CFLAGS_release := -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
 CFLAGS_asan    := -O1 -g -fno-omit-frame-pointer $(SANITIZE) -fno-sanitize-recover=undefined
@@ -53,11 +51,16 @@ $(OUT)/%.o: %.c $(OUT)/.flags | $(OUT)/.headers
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# Other flags or another compiler: build again.
+# Other flags, another compiler or another prefix: build again.
 FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS)
+remember = mkdir -p $(@D); new='$(subst ','\'',$1)'; \
+	[ "$$new" = "$$(cat $@ 2>/dev/null)" ] || echo "$$new" >$@
 $(OUT)/.flags: FORCE
-	@mkdir -p $(@D); flags='$(subst ','\'',$(FLAGS))'; \
-		[ "$$flags" = "$$(cat $@ 2>/dev/null)" ] || echo "$$flags" >$@
+	@$(call remember,$(FLAGS))
+$(OUT)/.datadir: FORCE
+	@$(call remember,$(datadir))
+$(OUT)/core/base/place.o: $(OUT)/.datadir
+$(OUT)/core/base/place.o: CPPFLAGS += -DMOONPOST_DATADIR='"$(datadir)/moonpost"'
 
 # The library headers, asked once, so that a missing package is a sentence and not a page of errors.
 HEADERS := lua.h ev.h openssl/ssl.h lmdb.h crypt.h cjson/cJSON.h
