@@ -1,0 +1,5 @@
+std = "lua54"
+codes = true
+max_line_length = 110
+exclude_files = { "build", "var" }
+files["spec"] = { std = "+busted" }

@@ -1,0 +1,28 @@
+-- The spec of core/a/b.c is spec/a/b_spec.lua; where it is another one, this list says which and why.
+local tree = require "spec.support.tree"
+
+local elsewhere = {
+}
+
+describe("every file of core", function()
+  it("has its spec, or a line here that says where it is tested", function()
+    local wrong = {}
+    for _, path in ipairs(tree.files("^core/.+%.c$")) do
+      local folder, file = path:match("^core/([^/]+)/([^/]+)%.c$")
+      local spec = ("spec/%s/%s_spec.lua"):format(folder, file)
+      local other = elsewhere[path]
+      if not tree.exists(spec) and not (other and tree.exists(other)) then
+        wrong[#wrong + 1] = path .. ": no " .. spec
+      end
+    end
+    assert.same({}, wrong)
+  end)
+
+  it("is not in the list when it has a spec of its own", function()
+    for path in pairs(elsewhere) do
+      local spec = path:gsub("^core/", "spec/"):gsub("%.c$", "_spec.lua")
+      assert.is_false(tree.exists(spec), path)
+      assert.is_true(tree.exists(path), path)
+    end
+  end)
+end)
