@@ -92,6 +92,7 @@ struct question {
 		struct {
 			struct slice address;         /* "" never; local part as given, domain lower case */
 			struct slice localpart, detail, domain;   /* detail: after '+', or "" */
+			uint64_t size;                /* SIZE= of MAIL, or 0 */
 		} recipient;
 		struct { const struct envelope *envelope; struct message *message; } data;
 		struct {                          /* ON_DELETE */
