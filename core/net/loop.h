@@ -1,5 +1,6 @@
-/* The event loop of a process: one libev loop, timers, the next-tick queue, signals.
- * Everything here is called from the loop's own thread, but loop_post. */
+/* The event loop of a process: one libev loop, timers, the next-tick queue, signals, children.
+ * Everything here is called from the loop's own thread; other threads come back to it through
+ * net/work.h.  SIGPIPE is ignored from loop_new on. */
 #ifndef MOONPOST_NET_LOOP_H
 #define MOONPOST_NET_LOOP_H
 
@@ -28,15 +29,14 @@ void tick_init(struct tick *t, void (*fn)(void *owner), void *owner);
 void loop_tick(struct loop *l, struct tick *t);
 void tick_cancel(struct tick *t);
 
-/* A one-shot timer, embedded in its owner (coarse: a wheel of 100 ms turns is allowed for long
- * ones, so that restarting a session's time-out is a store to memory). */
+/* A one-shot timer, embedded in its owner.  Never early; late by about 5 ms.  Restarting it later
+ * than it was is one store to memory, so a time-out may be restarted on every command. */
 struct timer {
 	struct list  link;
 	struct loop *loop;
 	uint64_t     at_ms;               /* due at this clock_ms(); 0 when not armed */
 	void       (*fn)(void *owner);
 	void        *owner;
-	unsigned     slot;
 };
 void timer_init(struct timer *t, struct loop *l, void (*fn)(void *owner), void *owner);
 void timer_start(struct timer *t, uint64_t in_ms);     /* again from now when armed */
@@ -53,10 +53,11 @@ void watch_free(struct watch *w);                 /* does not close the descript
 /* Call fn in the loop when the process gets the signal. */
 void loop_signal(struct loop *l, int signum, void (*fn)(void *owner, int signum), void *owner);
 
-/* Call fn when the child ends; status as from waitpid.  Needs the default SIGCHLD handling. */
+/* Call fn once when the child ends; status as from waitpid.  Nobody else may wait for it. */
 void loop_child(struct loop *l, int pid, void (*fn)(void *owner, int pid, int status), void *owner);
 
-/* After fork() in the child: forget the parent's watchers and start afresh. */
+/* After fork() in the child: forget the parent's ticks, timers, watches, signals and children and
+ * start afresh.  Things made before may still be freed; they do nothing else.  Returns l. */
 struct loop *loop_after_fork(struct loop *l);
 
 #endif

@@ -1,0 +1,17 @@
+/* What the files of core/net share about the loop. */
+#ifndef MOONPOST_NET_LOOP_INTERNAL_H
+#define MOONPOST_NET_LOOP_INTERNAL_H
+
+#include "net/loop.h"
+
+struct wheel;
+
+struct wheel *loop_wheel(struct loop *l);
+
+/* A slot of the wheel comes up at that time: do not sleep longer. */
+void loop_alarm(struct loop *l, uint64_t at_ms);
+
+/* Changes in loop_after_fork: what was made under another number belongs to the parent. */
+unsigned loop_generation(const struct loop *l);
+
+#endif
