@@ -16,11 +16,12 @@ void dots_reader_init(struct dots_reader *r);
 
 /* Take octets off the front of *in; *text is the next run of message octets, unstuffed, borrowed
  * from *in (no copy; a run ends where a stuffed dot was left out or where the input ends).
- * OK: *text may be empty; call again while *in is not empty.  END: the final dot was read, *in
- * starts behind it, *text holds the last run.  AGAIN: *in is used up (all of it was taken). */
+ * *text is to be used whatever is returned, and may be empty.
+ * OK: there is more in *in, call again.  END: the final dot was read, *in starts behind it.
+ * AGAIN: *in is used up (all of it was taken). */
 enum status dots_read(struct dots_reader *r, struct slice *in, struct slice *text);
 
-/* The sending side. */
+/* The sending side.  Only CRLF ends a line here too, so that dots_read gives back the same octets. */
 struct dots_writer {
 	bool inside;                      /* false: at the start of a line */
 	bool after_cr;
