@@ -114,15 +114,39 @@ static void put(struct buf *line, const char *text)
 	(void)buf_append(line, slice_from(text));
 }
 
+/* Octets of the well-formed UTF-8 sequence at c (RFC 3629, 4), or 0. */
+static size_t utf8_sequence(const unsigned char *c)
+{
+	size_t len = *c < 0x80 ? 1 : *c < 0xc2 ? 0 : *c < 0xe0 ? 2 : *c < 0xf0 ? 3 : *c < 0xf5 ? 4 : 0;
+	unsigned char low = *c == 0xe0 ? 0xa0 : *c == 0xf0 ? 0x90 : 0x80;
+	unsigned char high = *c == 0xed ? 0x9f : *c == 0xf4 ? 0x8f : 0xbf;
+
+	for (size_t i = 1; i < len; i++) {
+		if (c[i] < low || c[i] > high)
+			return 0;
+		low = 0x80;
+		high = 0xbf;
+	}
+	return len;
+}
+
+/* What is not UTF-8 becomes U+FFFD: a JSON line stays readable whatever octets a peer sent. */
 static void put_escaped(struct buf *line, const char *value)
 {
-	for (const unsigned char *c = (const unsigned char *)value; *c; c++) {
-		if (*c == '"' || *c == '\\')
+	const unsigned char *c = (const unsigned char *)value;
+
+	while (*c) {
+		size_t len = utf8_sequence(c);
+
+		if (len == 0)
+			put(line, "\xef\xbf\xbd");
+		else if (*c == '"' || *c == '\\')
 			(void)buf_printf(line, "\\%c", *c);
 		else if (*c < 0x20 || *c == 0x7f)
 			(void)buf_printf(line, "\\u%04x", *c);
 		else
-			(void)buf_append_byte(line, (char)*c);
+			(void)buf_append(line, slice_of(c, len));
+		c += len ? len : 1;
 	}
 }
 

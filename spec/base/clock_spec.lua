@@ -1,0 +1,21 @@
+local base = require("spec.support.bind")("base")
+
+describe("the clock", function()
+  after_each(function() base.clock_fake(0) end)
+
+  it("tells the time of the system, and never goes back", function()
+    local us, ms, _, wall = base.clock_read()
+    local us2 = base.clock_read()
+    assert.is_true(math.abs(wall - os.time()) <= 1)
+    assert.is_true(us2 >= us)
+    assert.is_true(math.abs(us // 1000 - ms) <= 50)
+  end)
+
+  it("stands still at the time a spec gave it", function()
+    base.clock_fake(1763755200123456)
+    assert.same({ 1763755200123456, 1763755200123, 1763755200123456, 1763755200 }, { base.clock_read() })
+    base.clock_fake(0)
+    local _, _, _, wall = base.clock_read()
+    assert.is_true(math.abs(wall - os.time()) <= 1)
+  end)
+end)
