@@ -4,6 +4,8 @@
 #ifndef MOONPOST_SCRIPT_CONFIG_H
 #define MOONPOST_SCRIPT_CONFIG_H
 
+#include <stdio.h>
+
 #include "base/arena.h"
 #include "base/log.h"
 #include "net/listen.h"
@@ -31,6 +33,16 @@ struct config_plugin {
 	const char *where;
 };
 
+struct config_alias { const char *address; const char **targets; };   /* targets: NULL-terminated */
+struct config_catch_all { const char *domain, *target; };
+
+struct config_user {
+	const char *name;                 /* "carol@example.test", lower case */
+	const char *password;             /* crypt(3) hash */
+	const char *mailbox;              /* NULL: the name */
+	uint64_t    quota_octets, quota_messages;     /* 0: the store's default */
+};
+
 struct config_network { unsigned char bytes[16]; unsigned bits; bool ipv6; };
 
 struct config {
@@ -56,6 +68,9 @@ struct config {
 	unsigned    proxy_trusted_count, xclient_trusted_count;
 	struct { enum log_level level; enum log_format format; enum log_target target; const char *path; } log;
 	struct config_listener *listeners; unsigned listener_count;
+	struct config_alias     *aliases;   unsigned alias_count;
+	struct config_catch_all *catch_all; unsigned catch_all_count;
+	struct config_user      *users;     unsigned user_count;
 	struct config_plugin   *plugins;   unsigned plugin_count;
 	const char **plugin_path;         /* directories; NULL-terminated */
 	struct tls_settings   tls;
@@ -66,13 +81,16 @@ struct config {
 		uint32_t slice_ms, cpu_ms, wall_ms;       /* per hook call: 10, 50, 30000 */
 		uint64_t memory_octets;                   /* per worker: 256 MiB */
 	} lua;
-	const char *lua_options;          /* plugins' option tables, serialised as Lua text for the workers */
+	struct slice lua_options;         /* plugins' option tables as Lua text (config_options.h) */
 };
 
 /* Reads and checks.  NULL: errors (heap, the caller frees) has one line per problem, each
  * "file:line: key: what is wrong, what to do". */
 struct config *config_load(const char *file, char **errors);
 void config_free(struct config *c);
+
+/* Every key with type, default, range, unit and meaning, for people. */
+void config_keys_print(FILE *out);
 
 /* Whether an address lies in one of the networks. */
 bool config_network_match(const struct config_network *n, unsigned count, const char *ip);
