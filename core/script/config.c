@@ -70,14 +70,11 @@ static void free_reader(struct config_reader *r)
 static void place_paths(struct config_reader *r)
 {
 	struct config *c = r->config;
-	const char **path = arena_alloc(&c->arena, 3 * sizeof(*path));
+	const char **path = arena_alloc(&c->arena, 2 * sizeof(*path));
 
 	c->runtime = config_read_path(r, c->runtime);
 	c->store.path = config_read_path(r, c->store.path);
-	path[0] = config_read_path(r, c->plugin_path[0]);
-#ifdef MOONPOST_PLUGINS
-	path[1] = MOONPOST_PLUGINS;       /* the bundled ones, where they were installed */
-#endif
+	path[0] = config_read_path(r, "plugins");
 	c->plugin_path = path;
 }
 

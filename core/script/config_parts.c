@@ -28,13 +28,14 @@ static const char *machine_name(struct arena *a)
 void config_parts_defaults(struct config *c)
 {
 	static const char *nothing[] = { NULL };
-	static const char *plugin_path[] = { "plugins", NULL };
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
 	*c = (struct config){
 		.runtime = "run", .workers = cores > 0 ? (unsigned)cores : 1, .stop_grace_ms = 10000,
-		.max_sessions = 10000, .max_sessions_per_ip = 1000, .password_cache_s = 60,
-		.recipient_delimiter = '+', .domains = nothing, .plugin_path = plugin_path,
+		.heartbeat_ms = 5000,
+		.handshake_timeout_ms = 30000, .max_session_ms = 4 * 3600 * 1000, .max_sessions = 10000, .max_sessions_per_ip = 1000, .password_cache_s = 60,
+		.recipient_delimiter = '+',
+		.domains = nothing, .plugin_path = nothing,
 		.log = { LOG_LEVEL_INFO, LOG_KEY_VALUE, LOG_TO_STDERR, NULL },
 		.tls = { .min_version = "1.2", .tickets = true, .ticket_lifetime_s = 7200 },
 		.lua = { 10, 50, 30000, DEFAULT_MEMORY },

@@ -10,6 +10,7 @@
 #include <lauxlib.h>
 
 #include "base/mem.h"
+#include "base/place.h"
 #include "script/near.h"
 
 /* ---- finding the file ---- */
@@ -159,11 +160,26 @@ void config_parts_plugins(struct config_reader *r, const struct config_key *key,
 	*(struct config_plugin **)to = all.list;
 }
 
+/* The plugins that come with moonpost are found last, whatever the path says. */
+static void add_bundled(struct config *c)
+{
+	size_t count = 0;
+
+	while (c->plugin_path[count])
+		count++;
+	const char **path = arena_alloc(&c->arena, (count + 2) * sizeof(*path));
+
+	memcpy(path, c->plugin_path, count * sizeof(*path));
+	path[count] = arena_printf(&c->arena, "%s/plugins", place_data());
+	c->plugin_path = path;
+}
+
 /* The search path may stand behind the list in the file, so files are looked for at the end. */
 void config_parts_find_plugins(struct config_reader *r)
 {
 	size_t len = buf_len(&r->path);
 
+	add_bundled(r->config);
 	for (unsigned i = 0; i < r->config->plugin_count; i++) {
 		struct config_plugin *p = &r->config->plugins[i];
 
