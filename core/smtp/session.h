@@ -16,9 +16,9 @@ struct smtp_settings {
 	uint32_t max_auth_line_octets;        /* default 12288 (RFC 4954, 4.5.3.1.x) */
 	uint32_t max_text_line_octets;        /* announced 1000, borne 64 KiB; default 65536 */
 	uint32_t max_header_octets;           /* default 256 KiB */
-	uint32_t max_received;                /* trace headers before it is a loop; default 50 */
-	uint32_t max_errors;                  /* bad commands before 421; default 20 */
-	uint32_t max_idle_commands;           /* commands without progress before 421; default 100 */
+	uint32_t max_received;                /* more Received fields are a loop; default 100 */
+	uint32_t max_errors;                  /* more bad commands: 421; default 20; 0: no limit */
+	uint32_t max_idle_commands;           /* more without progress: 421; default 100; 0: no limit */
 	uint32_t max_auth_failures;           /* default 3, then 421 */
 	uint32_t auth_failure_delay_ms;       /* default 2000 */
 	uint32_t command_timeout_ms;          /* RFC 5321, 4.5.3.2.7: 5 min */
@@ -28,7 +28,9 @@ struct smtp_settings {
 	bool     auth_without_tls_on_loopback;
 	bool     require_auth;                /* MAIL before AUTH: 530 5.7.0 (submission) */
 	bool     require_tls;                 /* anything but EHLO NOOP QUIT STARTTLS: 530 5.7.0 */
-	bool     vrfy;                        /* answer VRFY from the directory; else 252 */
+	bool     vrfy;                        /* answer VRFY and EXPN from the directory; else 252, 550 */
+	bool     quota_tempfail;              /* full mailbox: 452 4.2.2; else 552 5.2.2 */
+	char     recipient_delimiter;         /* user+detail; 0: none; default '+' */
 };
 
 struct smtp_session;

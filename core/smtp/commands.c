@@ -1,0 +1,165 @@
+/* THE TABLE: every verb, where it is allowed, what it needs.  A line is cut into verb and
+ * arguments here, shown to the transcript with its secrets masked, and handed to its function. */
+#include "smtp/commands.h"
+
+#include <stdio.h>
+
+#include "smtp/reply.h"
+
+#define ANY      (SMTP_START | SMTP_IDLE | SMTP_MAIL | SMTP_RCPT | SMTP_BDAT)
+#define ENVELOPE (SMTP_MAIL | SMTP_RCPT)
+
+static const struct smtp_command commands[] = {
+/*    verb        allowed in   flags                          run */
+	{ "HELO",     ANY,         WANTS_ARGUMENT | IDLE,         smtp_cmd_helo,
+	  "HELO domain",                "says who you are (RFC 5321, 4.1.1.1)" },
+	{ "EHLO",     ANY,         WANTS_ARGUMENT | IDLE | NEEDS_NO_TLS, smtp_cmd_ehlo,
+	  "EHLO domain",                "the same, and lists the extensions (RFC 5321, 4.1.1.1)" },
+	{ "STARTTLS", ANY,         NO_ARGUMENTS | NEEDS_NO_TLS,   smtp_cmd_starttls,
+	  "STARTTLS",                   "goes on under TLS; say EHLO again (RFC 3207)" },
+	{ "AUTH",     SMTP_IDLE,   WANTS_ARGUMENT | SECRET,       smtp_cmd_auth,
+	  "AUTH mechanism [initial-response]", "signs you in (RFC 4954)" },
+	{ "MAIL",     SMTP_IDLE,   WANTS_ARGUMENT | NEEDS_AUTH,   smtp_cmd_mail,
+	  "MAIL FROM:<address> [SIZE=n] [BODY=7BIT|8BITMIME] [SMTPUTF8] [AUTH=who]",
+	  "starts a mail; <> is the null reverse-path (RFC 5321, 4.1.1.2)" },
+	{ "RCPT",     ENVELOPE,    WANTS_ARGUMENT | NEEDS_AUTH,   smtp_cmd_rcpt,
+	  "RCPT TO:<address>",          "names a recipient; repeat it (RFC 5321, 4.1.1.3)" },
+	{ "DATA",     ENVELOPE,    NO_ARGUMENTS | NEEDS_AUTH,     smtp_cmd_data,
+	  "DATA",                       "the message follows 354, ended by <CRLF>.<CRLF> (RFC 5321, 4.1.1.4)" },
+	{ "BDAT",     ANY,         WANTS_ARGUMENT,                smtp_cmd_bdat,
+	  "BDAT octets [LAST]",         "a chunk of the message follows at once (RFC 3030)" },
+	{ "RSET",     ANY,         NO_ARGUMENTS | IDLE,           smtp_cmd_rset,
+	  "RSET",                       "forgets the mail begun (RFC 5321, 4.1.1.5)" },
+	{ "NOOP",     ANY,         IDLE | NEEDS_NO_TLS,           smtp_cmd_noop,
+	  "NOOP [anything]",            "does nothing (RFC 5321, 4.1.1.9)" },
+	{ "VRFY",     ANY,         WANTS_ARGUMENT | NEEDS_AUTH | IDLE, smtp_cmd_vrfy,
+	  "VRFY address",               "asks whether an address is known (RFC 5321, 4.1.1.6)" },
+	{ "EXPN",     ANY,         WANTS_ARGUMENT | NEEDS_AUTH | IDLE, smtp_cmd_expn,
+	  "EXPN address",               "asks where an alias leads (RFC 5321, 4.1.1.7)" },
+	{ "HELP",     ANY,         IDLE,                          smtp_cmd_help,
+	  "HELP [command]",             "explains (RFC 5321, 4.1.1.8)" },
+	{ "XCLIENT",  ANY,         WANTS_ARGUMENT | SECRET | NEEDS_NO_TLS | HIDDEN, smtp_cmd_xclient,
+	  "XCLIENT attribute=value ...", "speaks for another client; trusted peers only" },
+	{ "QUIT",     ANY | SMTP_REFUSED, NO_ARGUMENTS | NEEDS_NO_TLS, smtp_cmd_quit,
+	  "QUIT",                       "says good-bye (RFC 5321, 4.1.1.10)" },
+	/* Verbs of old RFCs, and of neighbours' protocols: a browser that was made to talk to us must
+	 * not get as far as its request's body. */
+	{ "SEND",     ANY, HIDDEN, smtp_cmd_unimplemented, "", "" },
+	{ "SOML",     ANY, HIDDEN, smtp_cmd_unimplemented, "", "" },
+	{ "SAML",     ANY, HIDDEN, smtp_cmd_unimplemented, "", "" },
+	{ "TURN",     ANY, HIDDEN, smtp_cmd_unimplemented, "", "" },
+	{ "ETRN",     ANY, HIDDEN, smtp_cmd_unimplemented, "", "" },
+	{ "ATRN",     ANY, HIDDEN, smtp_cmd_unimplemented, "", "" },
+	{ "GET",      ANY, HIDDEN | NEEDS_NO_TLS, smtp_cmd_not_smtp, "", "" },
+	{ "POST",     ANY, HIDDEN | NEEDS_NO_TLS, smtp_cmd_not_smtp, "", "" },
+	{ "PUT",      ANY, HIDDEN | NEEDS_NO_TLS, smtp_cmd_not_smtp, "", "" },
+	{ "CONNECT",  ANY, HIDDEN | NEEDS_NO_TLS, smtp_cmd_not_smtp, "", "" },
+	{ NULL, 0, 0, NULL, NULL, NULL },
+};
+
+const struct smtp_command *smtp_command_table(void)
+{
+	return commands;
+}
+
+const struct smtp_command *smtp_command_find(struct slice verb)
+{
+	for (const struct smtp_command *c = commands; c->verb; c++)
+		if (slice_ieq(verb, slice_from(c->verb)))
+			return c;
+	return NULL;
+}
+
+/* "AUTH PLAIN AGFs..." is shown as "AUTH PLAIN ****". */
+static void show(struct smtp_session *s, const struct smtp_command *c, struct slice line)
+{
+	char masked[80];
+
+	if (!s->machine.observer || !s->machine.observer->wants_lines)
+		return;
+	if (c && c->flags & SECRET) {
+		struct slice rest = slice_skip(line, slice_find(line, ' '));
+		struct slice word = slice_head(slice_trim(rest), slice_find(slice_trim(rest), ' '));
+
+		if (slice_trim(rest).len > word.len || slice_find(word, '=') < word.len) {
+			word = slice_head(word, slice_find(word, '='));
+			int n = snprintf(masked, sizeof(masked), "%s %.*s ****", c->verb,
+			                 (int)(word.len < 32 ? word.len : 32), word.ptr);
+
+			line = slice_of(masked, (size_t)n);
+		}
+	}
+	machine_observe(&s->machine, EVENT_COMMAND, line, smtp_session_state_name(s), NULL, 0);
+}
+
+/* Controls other than the tab have no place in a command. */
+static bool has_controls(struct slice line)
+{
+	for (size_t i = 0; i < line.len; i++) {
+		unsigned char c = (unsigned char)line.ptr[i];
+
+		if ((c < 0x20 && c != '\t') || c == 0x7f)
+			return true;
+	}
+	return false;
+}
+
+static void out_of_sequence(struct smtp_session *s, const struct smtp_command *c)
+{
+	const char *why = "Not now";
+
+	if (s->state == SMTP_REFUSED)
+		why = "No service for you here; only QUIT is left";
+	else if (s->state == SMTP_START)
+		why = "Say EHLO first";
+	else if (c->states == SMTP_IDLE)
+		why = "Not while a mail is begun; RSET or end it first";
+	else if (s->state == SMTP_IDLE)
+		why = "Say MAIL FROM first";
+	else if (s->state == SMTP_BDAT)
+		why = "The message is coming by BDAT; go on with BDAT or say RSET";
+	smtp_reply(s, 503, "5.5.1", "%s", why);
+}
+
+/* What stands before the verb's own work; true when it may run. */
+static bool permitted(struct smtp_session *s, const struct smtp_command *c, struct slice args)
+{
+	const struct smtp_settings *set = s->settings;
+	const struct facts *f = &s->machine.facts;
+
+	if (set->require_tls && !f->tls.active && !(c->flags & NEEDS_NO_TLS))
+		smtp_reply(s, 530, "5.7.0", "Must issue a STARTTLS command first");
+	else if (set->require_auth && !f->identity.user && c->flags & NEEDS_AUTH)
+		smtp_reply(s, 530, "5.7.0", "Authentication required");
+	else if (!(c->states & s->state))
+		out_of_sequence(s, c);
+	else if ((c->flags & NO_ARGUMENTS && args.len) || (c->flags & WANTS_ARGUMENT && !args.len))
+		smtp_reply(s, 501, "5.5.4", "Syntax: %s", c->syntax);
+	else
+		return true;
+	return false;
+}
+
+void smtp_command_line(struct smtp_session *s, struct slice line)
+{
+	size_t blank = 0;
+
+	while (blank < line.len && line.ptr[blank] != ' ' && line.ptr[blank] != '\t')
+		blank++;
+	const struct smtp_command *c = smtp_command_find(slice_head(line, blank));
+	struct slice args = slice_trim(slice_skip(line, blank));
+
+	arena_reset(&s->scratch);
+	show(s, c, line);
+	if (line.len == 0) {
+		smtp_reply(s, 500, "5.5.2", "An empty line is no command");
+	} else if (has_controls(line)) {
+		smtp_reply(s, 500, "5.5.2", "Control characters are not accepted");
+	} else if (!c) {
+		smtp_reply(s, 500, "5.5.1", "Command not recognized; HELP lists them");
+	} else if (permitted(s, c, args)) {
+		if (c->flags & IDLE)
+			smtp_session_idled(s);
+		c->run(s, args);
+	}
+}
