@@ -1,23 +1,36 @@
 /* SASL mechanisms as steps of pure computing: what the client sent, what to answer.  Policy and
- * base64 are core/hook/login's business. */
+ * base64 are core/hook/login's business.  The simple mechanisms are in sasl.c, SCRAM in
+ * sasl_scram.c. */
 #ifndef MOONPOST_MAIL_SASL_H
 #define MOONPOST_MAIL_SASL_H
 
 #include "base/buf.h"
 
+/* A user name as any mechanism may carry it: not empty, UTF-8, no control characters. */
+bool sasl_user_valid(struct slice user);
+
+/* saslname of RFC 5802, 5.1: "=2C" and "=3D" become "," and "="; any other "=" is SYNTAX. */
+enum status sasl_name_decode(struct slice in, struct buf *out);
+
 /* PLAIN (RFC 4616): authzid NUL authcid NUL password.  SYNTAX. */
 enum status sasl_plain_parse(struct slice in, struct slice *authzid, struct slice *user,
                              struct slice *password);
 
-/* OAUTHBEARER (RFC 7628, 3.1) and XOAUTH2: user and bearer token.  SYNTAX. */
-enum status sasl_oauthbearer_parse(struct slice in, struct slice *user, struct slice *token);
-enum status sasl_xoauth2_parse(struct slice in, struct slice *user, struct slice *token);
+/* OAUTHBEARER (RFC 7628, 3.1) and XOAUTH2: the user, appended to *user (empty when OAUTHBEARER
+ * names none), and the bearer token, borrowed.  SYNTAX. */
+enum status sasl_oauthbearer_parse(struct slice in, struct buf *user, struct slice *token);
+enum status sasl_xoauth2_parse(struct slice in, struct buf *user, struct slice *token);
 
 /* CRAM-MD5 (RFC 2195): "user digest". */
 enum status sasl_cram_md5_parse(struct slice in, struct slice *user, struct slice *digest);
 bool sasl_cram_md5_verify(struct slice challenge, struct slice password, struct slice digest);
 
 /* SCRAM-SHA-256 and -PLUS, the server's side (RFC 5802, RFC 7677). */
+enum {
+	SASL_SCRAM_ITERATIONS = 4096,     /* of keys we make (RFC 7677, 4: at least 4096) */
+	SASL_SCRAM_SALT_SIZE  = 16,
+};
+
 struct sasl_scram_keys {
 	struct slice salt, stored_key, server_key;    /* the keys are 32 octets */
 	unsigned     iterations;
@@ -29,7 +42,9 @@ struct sasl_scram {
 	bool       plus;                  /* mechanism name was -PLUS */
 	bool       plus_offered;          /* we announced -PLUS (a "y" flag is then an attack) */
 	char       binding_type[32];      /* "tls-exporter", "tls-server-end-point" or "" */
+	char       server_nonce[25];      /* made by init; specs put the one of a vector here */
 	unsigned char stored_key[32], server_key[32];
+	const char *error;                /* why it was refused, in the words of RFC 5802, 7, or NULL */
 };
 
 void sasl_scram_init(struct sasl_scram *s, bool plus, bool plus_offered);
@@ -39,8 +54,8 @@ void sasl_scram_clear(struct sasl_scram *s);      /* wipes */
  * (channel binding missing or downgraded). */
 enum status sasl_scram_client_first(struct sasl_scram *s, struct slice in);
 
-/* server-first-message for those keys.  For an unknown user give keys derived from a secret
- * (sasl_scram_fake_keys), so that nobody can tell. */
+/* server-first-message for those keys.  For an unknown user give made-up ones
+ * (sasl_scram_fake_salt and any keys), so that nobody can tell. */
 enum status sasl_scram_server_first(struct sasl_scram *s, const struct sasl_scram_keys *keys,
                                     struct buf *out);
 
@@ -49,11 +64,13 @@ enum status sasl_scram_server_first(struct sasl_scram *s, const struct sasl_scra
 enum status sasl_scram_client_final(struct sasl_scram *s, struct slice in, struct slice binding,
                                     struct buf *out);
 
-/* Keys for a password (RFC 5802, 3).  stored_key and server_key: 32 octets each. */
+/* Keys for a password, which is SASLprepped here (RFC 5802, 3); one that SASLprep refuses is
+ * taken as it is, so that it works with clients that do the same.  32 octets each. */
 void sasl_scram_derive(struct slice password, struct slice salt, unsigned iterations,
                        unsigned char stored_key[32], unsigned char server_key[32]);
 
-/* Stable made-up salt for an unknown user; secret is per process or per installation. */
-void sasl_scram_fake_salt(struct slice user, struct slice secret, unsigned char salt[16]);
+/* Stable made-up salt for a user; secret is the same in all workers of an installation. */
+void sasl_scram_fake_salt(struct slice user, struct slice secret,
+                          unsigned char salt[SASL_SCRAM_SALT_SIZE]);
 
 #endif
