@@ -80,3 +80,10 @@ void arena_reset(struct arena *a)
 	}
 	a->taken = 0;
 }
+
+void arena_wipe(struct arena *a)
+{
+	for (struct arena_block *b = a->blocks; b; b = b->next)
+		mem_wipe(b->data, b->used);
+	arena_reset(a);
+}

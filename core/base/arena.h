@@ -19,5 +19,6 @@ char *arena_strdup(struct arena *a, struct slice s);          /* NUL-terminated 
 struct slice arena_copy(struct arena *a, struct slice s);     /* copy as a slice */
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void  arena_reset(struct arena *a);                           /* free everything; usable again */
+void  arena_wipe(struct arena *a);                            /* the same for secrets: overwritten first */
 
 #endif

@@ -2,12 +2,15 @@
  * and APOP: runs a SASL mechanism step by step and asks policy for what the mechanism needs
  * (auth, secret, token, then accept_login).
  *
- *     login_init(&s->login, &s->machine, on_step);
- *     st = login_start(&s->login, mechanism, initial_response_or_none);
+ *     login_init(&s->login, &s->machine, on_step, s);
+ *     login_start(&s->login, mechanism, has_initial, initial);
  *     ... on_step(owner, LOGIN_CHALLENGE | LOGIN_DONE | LOGIN_REFUSED) ...
  *     login_feed(&s->login, line);          // client's next line, base64 or "*"
  *
- * on_step may run before login_start/login_feed return. */
+ * on_step may run before login_start/login_feed return, and may not call back into the login.
+ * Delays and the end of the session after too many failures are the machine's business.
+ *
+ * Every end, good or bad, is one EVENT_LOGIN whose line is "MECHANISM user". */
 #ifndef MOONPOST_HOOK_LOGIN_H
 #define MOONPOST_HOOK_LOGIN_H
 
@@ -41,16 +44,18 @@ struct login {
 	login_step_fn         *step;
 	struct login_exchange *exchange;      /* the mechanism's state while one runs */
 	struct buf             challenge;     /* base64 text to send with LOGIN_CHALLENGE */
-	unsigned               failures;      /* refused logins of this session */
+	unsigned               failures;      /* refused logins of this session, tempfails not counted */
+	bool                   plus_offered;  /* login_offered said SCRAM-SHA-256-PLUS */
 };
 
 void login_init(struct login *l, struct machine *m, login_step_fn *step, void *owner);
 void login_clear(struct login *l);        /* secrets are wiped */
 
-/* Bits of enum login_mechanism: what may be offered now: configured, and plain-text ones only
- * when facts.tls.active or plain_allowed, PLUS only when the channel has binding data, OAUTH only when
- * somebody answers the token hook. */
-unsigned login_offered(const struct login *l, unsigned configured, bool plain_allowed);
+/* Bits of enum login_mechanism: what may be offered now: configured, and those that send a
+ * password or token only when facts.tls.active or plain_allowed, PLUS only when the channel has
+ * binding data, SCRAM and CRAM-MD5 only when somebody answers the secret hook, OAUTH only when
+ * somebody answers the token hook.  Ask before login_start: only what is offered may start. */
+unsigned login_offered(struct login *l, unsigned configured, bool plain_allowed);
 
 /* Write their names, separated by spaces, strongest first. */
 void login_names(unsigned mechanisms, struct buf *out);
@@ -62,6 +67,11 @@ unsigned login_mechanism(struct slice name);
  * has_initial false. */
 void login_start(struct login *l, unsigned mechanism, bool has_initial, struct slice initial);
 void login_feed(struct login *l, struct slice line);
+
+/* What made-up SCRAM salts of unknown users come from; copied (at most 32 octets).  The same in
+ * all workers and over restarts, or two connections tell an unknown user from a known one.
+ * Without it: random per process. */
+void login_set_secret(struct slice secret);
 
 /* USER/PASS: no SASL exchange, the same question. */
 void login_password(struct login *l, struct slice user, struct slice password);

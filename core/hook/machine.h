@@ -75,6 +75,7 @@ struct machine {
 	void                    (*host_changed)(void *host);
 	channel_binding_fn       *channel_binding;
 	bool                      tls_available;
+	struct login             *login;              /* set by login_init: answers find their way back */
 };
 
 void machine_init(struct machine *m, const struct machine_ops *ops, const struct machine_setup *setup);

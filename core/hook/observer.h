@@ -13,7 +13,7 @@ enum event_kind {
 	EVENT_REPLY,             /* a line to the client */
 	EVENT_DATA,              /* octets of a message went in or out: count in `octets` */
 	EVENT_TLS,               /* a TLS handshake was done */
-	EVENT_LOGIN,             /* somebody signed in; or failed to: verdict */
+	EVENT_LOGIN,             /* somebody signed in; or failed to: verdict; line: "MECHANISM user" */
 	EVENT_ACCEPTED,          /* a message was stored */
 	EVENT_RETRIEVED,         /* a message was sent whole */
 	EVENT_DELETED,           /* deletions were committed: count in `octets` */

@@ -35,7 +35,10 @@ void question_init(struct question *q, struct policy *p, struct facts *f, void *
 static void forget_answer(struct question *q)
 {
 	identity_clear(&q->identity);
-	arena_reset(&q->arena);
+	if (q->hook == HOOK_SECRET)
+		arena_wipe(&q->arena);
+	else
+		arena_reset(&q->arena);
 	q->targets = NULL;
 	memset(&q->secret, 0, sizeof(q->secret));
 }
