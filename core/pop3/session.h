@@ -10,6 +10,7 @@ struct pop3_settings {
 	const char *hostname;
 	const char *banner;                   /* text behind +OK in the greeting, or NULL */
 	const char *default_domain;           /* USER kcope means kcope@default_domain, or NULL */
+	const char *language;                 /* what LANG * chooses: "en" or "ru"; default "en" */
 	uint32_t max_command_octets;          /* line with CRLF; RFC 2449, 4: 255; default 512 */
 	uint32_t max_auth_line_octets;        /* default 12288 */
 	uint32_t max_errors;                  /* bad commands before the session is closed; default 20 */

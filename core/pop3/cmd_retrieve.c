@@ -1,0 +1,210 @@
+/* RETR and TOP: the octets of a message, streamed in steps under back-pressure.
+ *
+ * What is sent are exactly the octets that LIST announced: a provider that gives fewer or more
+ * breaks its contract, and the connection is closed without the final dot, so that no client
+ * takes a damaged message for a whole one.  Only when the last octets of a message are not CRLF
+ * (which no message has that came in by SMTP) a CRLF that is not in the count stands before the
+ * final dot, because the dot must stand on a line of its own (RFC 1939, 3). */
+#include "base/log.h"
+#include "pop3/commands.h"
+#include "pop3/reply.h"
+
+enum {
+	STEP = 64 * 1024,                /* octets asked for at once by RETR */
+	TOP_STEP = 4096,                 /* the same by TOP, which seldom needs more */
+};
+
+static const struct maildrop_entry *entry_of(const struct pop3_session *s)
+{
+	return &s->maildrop->entries[s->body.index];
+}
+
+/* The status line waits for the first octets: a message that cannot be read at all is an -ERR. */
+static void begin(struct pop3_session *s)
+{
+	if (s->body.begun)
+		return;
+	s->body.begun = true;
+	if (s->body.top)
+		pop3_reply(s, POP3_TEXT_DONE, NULL);
+	else
+		pop3_reply(s, POP3_TEXT_OCTETS, POP3_WITH(.o = entry_of(s)->octets));
+}
+
+/* ---- what to send ---- */
+
+/* How many of these octets TOP still sends; the body is over when its lines are. */
+static size_t cut_top(struct pop3_body *b, struct slice octets)
+{
+	size_t at = 0;
+
+	while (!b->over && at < octets.len) {
+		struct slice rest = slice_skip(octets, at);
+		size_t n = slice_find(rest, '\n');
+		bool ended = n < rest.len;
+
+		if (!b->in_body) {
+			bool cr = n == 1 && rest.ptr[0] == '\r';
+
+			b->blank = b->blank && (n == 0 || cr);
+			b->in_body = ended && b->blank;
+			b->blank = ended || b->blank;
+			b->over = b->in_body && b->lines == 0;
+		} else if (ended) {
+			b->over = --b->lines == 0;
+		}
+		at += n + ended;
+	}
+	return at;
+}
+
+/* Keep the writer's idea of where a line ends while octets go past it unchanged. */
+static void follow(struct dots_writer *w, struct slice octets)
+{
+	char last = octets.ptr[octets.len - 1];
+	bool cr_before = octets.len > 1 ? octets.ptr[octets.len - 2] == '\r' : w->after_cr;
+
+	w->inside = !(last == '\n' && cr_before);
+	w->after_cr = last == '\r';
+}
+
+static void put(struct pop3_session *s, struct slice octets)
+{
+	const struct maildrop_entry *e = entry_of(s);
+	struct pop3_body *b = &s->body;
+
+	if (octets.len == 0)
+		return;
+	if (e->stuff_unknown || e->flags & MESSAGE_DOT_LINES) {
+		dots_write(&b->dots, octets, &s->machine.out);
+	} else {
+		buf_append(&s->machine.out, octets);
+		follow(&b->dots, octets);
+	}
+	b->sent += octets.len;
+}
+
+static void on_read(void *owner, enum status st, struct slice octets);
+
+/* Octets from the maildrop, or what stands in their place. */
+static void take(struct pop3_session *s, enum status st, struct slice octets)
+{
+	struct pop3_body *b = &s->body;
+	uint64_t expected = entry_of(s)->octets - b->offset;
+
+	if (st != ST_OK || octets.len == 0 || octets.len > expected) {
+		log_error("message cannot be read", "session", s->machine.facts.id, "mailbox",
+		          s->machine.facts.identity.mailbox, "message", log_u64((uint64_t)b->index + 1),
+		          "offset", log_u64(b->offset), "octets", log_u64(entry_of(s)->octets), "reason",
+		          st != ST_OK ? status_text(st) : octets.len == 0 ?
+		          "it is shorter than its size in the listing" :
+		          "it is longer than its size in the listing", NULL);
+		b->failed = b->over = true;
+		return;
+	}
+	begin(s);
+	b->offset += octets.len;
+	put(s, b->top ? slice_head(octets, cut_top(b, octets)) : octets);
+	b->over = b->over || b->offset == entry_of(s)->octets;
+}
+
+/* ---- the loop ---- */
+
+static void finish(struct pop3_session *s)
+{
+	struct pop3_body *b = &s->body;
+	char uidl[UIDL_SIZE];
+
+	b->more = NULL;
+	if (b->failed && b->begun) {
+		pop3_session_close(s);
+		return;
+	}
+	pop3_session_proceed(s);
+	if (b->failed) {
+		pop3_reply(s, POP3_TEXT_UNREADABLE, POP3_WITH(.u = (uint64_t)b->index + 1));
+		return;
+	}
+	begin(s);
+	dots_finish(&b->dots, &s->machine.out);
+	machine_observe(&s->machine, EVENT_DATA, SLICE_NONE, pop3_session_state(s), NULL, b->sent);
+	if (b->top)
+		return;
+	s->retrieved++;
+	if (b->index + 1 > s->last)
+		s->last = b->index + 1;
+	if (s->machine.observer) {
+		maildrop_uidl(s->maildrop, b->index, uidl);
+		machine_observe(&s->machine, EVENT_RETRIEVED, slice_from(uidl), pop3_session_state(s), NULL,
+		                b->sent);
+	}
+}
+
+/* Read until the message is over, the output is full or the maildrop needs time. */
+static void pump(struct pop3_session *s)
+{
+	struct pop3_body *b = &s->body;
+	struct maildrop *m = s->maildrop;
+
+	b->pumping = true;
+	while (!b->over && !b->reading && buf_len(&s->machine.out) < MACHINE_OUT_HIGH) {
+		size_t max = b->top ? TOP_STEP : STEP;
+		uint64_t left = entry_of(s)->octets - b->offset;
+
+		/* One octet more than there should be: so a message that is longer shows itself. */
+		b->reading = true;
+		m->ops->read(m, b->index, b->offset, left < max ? (size_t)left + 1 : max, on_read, s);
+	}
+	b->pumping = false;
+	if (b->over)
+		finish(s);
+	else
+		s->machine.wants = b->reading ? MACHINE_WAIT : MACHINE_DRAIN;
+}
+
+static void on_read(void *owner, enum status st, struct slice octets)
+{
+	struct pop3_session *s = owner;
+
+	s->body.reading = false;
+	take(s, st, octets);
+	if (s->body.pumping)
+		return;
+	pop3_session_enter(s);
+	pump(s);
+	pop3_session_leave(s);
+}
+
+static void send_message(struct pop3_session *s, unsigned index, bool top, uint64_t lines)
+{
+	s->body = (struct pop3_body){
+		.more = pump, .index = index, .top = top, .lines = lines, .blank = true,
+		.over = s->maildrop->entries[index].octets == 0,
+	};
+	dots_writer_init(&s->body.dots);
+	pump(s);
+}
+
+/* RETR SP msg CRLF                                                         RFC 1939, 5 */
+void pop3_cmd_retr(struct pop3_session *s, const struct pop3_args *args)
+{
+	unsigned index;
+
+	if (pop3_cmd_message(s, args->words[0], &index))
+		send_message(s, index, false, 0);
+}
+
+/* TOP SP msg SP n CRLF: the header, the empty line, n lines                RFC 1939, 7 */
+void pop3_cmd_top(struct pop3_session *s, const struct pop3_args *args)
+{
+	unsigned index;
+	uint64_t lines;
+	enum status st = slice_to_u64(args->words[1], &lines);
+
+	if (st == ST_SYNTAX) {
+		pop3_reply_bad(s, POP3_TEXT_NO_NUMBER, POP3_WITH(.n = args->words[1]));
+		return;
+	}
+	if (pop3_cmd_message(s, args->words[0], &index))
+		send_message(s, index, true, st == ST_OK ? lines : UINT64_MAX);
+}

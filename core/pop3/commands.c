@@ -1,0 +1,147 @@
+/* The table of commands and what all of them have in common: verb, state, arguments, the masked
+ * line for the transcript. */
+#include "pop3/commands.h"
+
+#include "base/mem.h"
+#include "mail/utf8.h"
+#include "pop3/reply.h"
+
+enum mask {
+	SHOWN,                   /* nothing to hide */
+	HIDE_ALL,                /* every argument */
+	HIDE_SECOND,             /* everything behind the first argument */
+};
+
+enum { WHOLE = 0xff };           /* all behind the verb and one space is one argument */
+
+#define A  POP3_AUTHORIZATION
+#define T  POP3_TRANSACTION
+
+static const struct command {
+	const char   *verb;
+	unsigned      states;
+	unsigned char min, max;  /* arguments */
+	enum mask     mask;
+	pop3_run_fn  *run;
+	const char   *usage;
+} commands[] = {
+/*    verb   allowed in  args      transcript   run            usage                             */
+	{ "USER", A,         1, WHOLE, SHOWN,       pop3_cmd_user, "USER name" },
+	{ "PASS", A,         1, WHOLE, HIDE_ALL,    pop3_cmd_pass, "PASS password" },
+	{ "APOP", A,         2, 2,     HIDE_SECOND, pop3_cmd_apop, "APOP name digest" },
+	{ "AUTH", A,         0, 2,     HIDE_SECOND, pop3_cmd_auth, "AUTH [mechanism [response]]" },
+	{ "STLS", A,         0, 0,     SHOWN,       pop3_cmd_stls, "STLS" },
+	{ "UTF8", A,         0, 0,     SHOWN,       pop3_cmd_utf8, "UTF8" },
+	{ "CAPA", A | T,     0, 0,     SHOWN,       pop3_cmd_capa, "CAPA" },
+	{ "LANG", A | T,     0, 1,     SHOWN,       pop3_cmd_lang, "LANG [language]" },
+	{ "STAT", T,         0, 0,     SHOWN,       pop3_cmd_stat, "STAT" },
+	{ "LIST", T,         0, 1,     SHOWN,       pop3_cmd_list, "LIST [message]" },
+	{ "UIDL", T,         0, 1,     SHOWN,       pop3_cmd_uidl, "UIDL [message]" },
+	{ "RETR", T,         1, 1,     SHOWN,       pop3_cmd_retr, "RETR message" },
+	{ "TOP",  T,         2, 2,     SHOWN,       pop3_cmd_top,  "TOP message lines" },
+	{ "DELE", T,         1, 1,     SHOWN,       pop3_cmd_dele, "DELE message" },
+	{ "RSET", T,         0, 0,     SHOWN,       pop3_cmd_rset, "RSET" },
+	{ "LAST", T,         0, 0,     SHOWN,       pop3_cmd_last, "LAST" },
+	{ "NOOP", T,         0, 0,     SHOWN,       pop3_cmd_noop, "NOOP" },
+	{ "QUIT", A | T,     0, 0,     SHOWN,       pop3_cmd_quit, "QUIT" },
+};
+
+#undef A
+#undef T
+
+static const struct command *find(struct slice verb)
+{
+	for (size_t i = 0; i < COUNT_OF(commands); i++)
+		if (slice_ieq(verb, slice_from(commands[i].verb)))
+			return &commands[i];
+	return NULL;
+}
+
+/* How much of a line observers may see.  In AUTHORIZATION what is no command may be a password
+ * or a response that came too late: only words that could be a keyword (RFC 1939, 3: three or
+ * four letters) are shown. */
+static struct slice visible_part(const struct pop3_session *s, const struct command *c,
+                                 struct slice line, struct slice verb)
+{
+	if (!c) {
+		if (s->state != POP3_AUTHORIZATION)
+			return line;
+		return verb.len <= 4 ? verb : SLICE_NONE;
+	}
+	if (c->mask == SHOWN)
+		return line;
+	if (c->mask == HIDE_ALL)
+		return verb;
+	struct slice rest = slice_trim(slice_skip(line, verb.len));
+
+	return slice_head(line, (size_t)(rest.ptr - line.ptr) + slice_find(rest, ' '));
+}
+
+static void observe(struct pop3_session *s, const struct command *c, struct slice line,
+                    struct slice verb)
+{
+	char text[160];
+	const size_t stars = sizeof(" ****") - 1;
+
+	if (!s->machine.observer || !s->machine.observer->wants_lines)
+		return;
+	struct slice part = visible_part(s, c, line, verb);
+
+	if (part.len < line.len) {
+		part = slice_head(part, sizeof(text) - stars);
+		if (part.len)
+			memcpy(text, part.ptr, part.len);
+		memcpy(text + part.len, " ****", stars);
+		part = part.len ? slice_of(text, part.len + stars) : SLICE("****");
+	}
+	machine_observe(&s->machine, EVENT_COMMAND, part, pop3_session_state(s), NULL, 0);
+}
+
+static bool has_control(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.ptr[i] < 0x20 || s.ptr[i] == 0x7f)
+			return true;
+	return false;
+}
+
+/* arguments = *( SP word ), or the rest of the line.  False: too few or too many. */
+static bool parse(const struct command *c, struct slice rest, struct pop3_args *args)
+{
+	*args = (struct pop3_args){ 0 };
+	if (c->max == WHOLE) {
+		/* A password may begin or end with spaces (RFC 1939, 7: PASS). */
+		args->words[0] = c->mask == HIDE_ALL ? rest : slice_trim(rest);
+		args->count = args->words[0].len > 0;
+		return args->count == 1;
+	}
+	for (rest = slice_trim(rest); rest.len; rest = slice_trim(rest)) {
+		struct slice word;
+
+		if (args->count == COUNT_OF(args->words) || args->count == c->max)
+			return false;
+		slice_cut(&rest, ' ', &word);
+		args->words[args->count++] = word;
+	}
+	return args->count >= c->min;
+}
+
+void pop3_commands_run(struct pop3_session *s, struct slice line)
+{
+	struct slice verb = slice_head(line, slice_find(line, ' '));
+	const struct command *c = find(verb);
+	struct pop3_args args;
+
+	observe(s, c, line, verb);
+	if (has_control(line) || !utf8_valid(line))
+		pop3_reply_bad(s, POP3_TEXT_BAD_OCTETS, NULL);
+	else if (!c)
+		pop3_reply_bad(s, POP3_TEXT_UNKNOWN, NULL);
+	else if (!(c->states & s->state))
+		pop3_reply_bad(s, POP3_TEXT_BAD_STATE,
+		               POP3_WITH(.n = slice_from(c->verb), .t = slice_from(pop3_session_state(s))));
+	else if (!parse(c, slice_skip(line, verb.len + 1), &args))
+		pop3_reply_bad(s, POP3_TEXT_BAD_ARGUMENTS, POP3_WITH(.t = slice_from(c->usage)));
+	else
+		c->run(s, &args);
+}
