@@ -1,0 +1,92 @@
+local hook = require("spec.support.bind")("hook")
+local base = require("spec.support.bind")("base")
+local process = require("spec.support.bind")("process")
+
+local numbers = {}
+for i, h in ipairs(hook.hooks()) do numbers[h[1]] = i - 1 end
+local REJECT = 2
+
+describe("a question", function()
+  it("has a Lua name and a default status for each hook", function()
+    for _, h in ipairs(hook.hooks()) do
+      assert.is_truthy(h[1]:find("^[%l_]+$"))
+      assert.is_truthy(h[2]:find("^%d+%.%d+$"))
+    end
+    assert.is_truthy(numbers.auth and numbers.accept_recipient and numbers.on_delete)
+  end)
+
+  it("is answered with no opinion at once when nobody listens", function()
+    local a = hook.asker(0)
+    assert.is_false(a:ask(numbers.accept_helo))
+    local asked, answered, _, _, verdict = a:state()
+    assert.same({ 0, 1, "none" }, { asked, answered, verdict })
+  end)
+
+  it("goes to the core for what the core itself answers, listeners or not", function()
+    for _, name in ipairs { "auth", "secret", "token", "accept_recipient" } do
+      local a = hook.asker(0)
+      assert.is_true(a:ask(numbers[name]))
+    end
+  end)
+
+  it("waits for its answer, then calls back once", function()
+    local a = hook.asker(1 << numbers.accept_sender)
+    assert.is_true(a:ask(numbers.accept_sender))
+    a:answer(REJECT, "5.7.1", "no")
+    local asked, answered, canceled, _, verdict, targets, identity = a:state()
+    assert.same({ 1, 1, 0, "reject", true, true }, { asked, answered, canceled, verdict, targets, identity })
+  end)
+
+  it("forgets the last answer before the next question", function()
+    local a = hook.asker(1 << numbers.accept_sender)
+    a:ask(numbers.accept_sender)
+    a:answer(REJECT, "5.7.1", "no")
+    a:ask(numbers.accept_sender)
+    local _, _, _, _, verdict, targets, identity = a:state()
+    assert.same({ "none", false, false }, { verdict, targets, identity })
+  end)
+
+  it("tells the answerer when it is cancelled, and is never answered then", function()
+    local a = hook.asker(1 << numbers.accept_sender)
+    a:ask(numbers.accept_sender)
+    a:cancel()
+    a:cancel()
+    local _, answered, canceled = a:state()
+    assert.same({ 0, 1 }, { answered, canceled })
+  end)
+
+  it("changes its generation, so that a late wake-up is known to be late", function()
+    local a = hook.asker(1 << numbers.accept_sender)
+    a:ask(numbers.accept_sender)
+    local first = select(4, a:state())
+    a:cancel()
+    local second = select(4, a:state())
+    a:ask(numbers.accept_sender)
+    local third = select(4, a:state())
+    assert.is_true(first < second and second < third)
+  end)
+
+  it("cancels what is in flight when its session goes away", function()
+    local a = hook.asker(1 << numbers.accept_sender)
+    a:ask(numbers.accept_sender)
+    a:clear()
+    local _, answered, canceled = a:state()
+    assert.same({ 0, 1 }, { answered, canceled })
+  end)
+
+  it("stops the process when it is begun or answered twice", function()
+    base.log_to("/dev/null")
+    assert.same({ "exited", 70 }, { process.child(function()
+      local a = hook.asker(1 << numbers.accept_sender)
+      a:ask(numbers.accept_sender)
+      a:ask(numbers.accept_sender)
+    end) })
+    assert.same({ "exited", 70 }, { process.child(function()
+      local a = hook.asker(1 << numbers.accept_sender)
+      a:ask(numbers.accept_sender)
+      a:answer(REJECT, "5.7.1", "no")
+      a:answer(REJECT, "5.7.1", "no")
+    end) })
+    base.log_to()
+  end)
+end)
