@@ -37,6 +37,7 @@ void login_init(struct login *l, struct machine *m, login_step_fn *step, void *o
 {
 	*l = (struct login){ .machine = m, .owner = owner, .step = step };
 	buf_init(&l->challenge, 0);
+	buf_init(&l->user, 0);
 	m->login = l;
 }
 
@@ -49,6 +50,7 @@ void login_clear(struct login *l)
 		question_cancel(&l->machine->question);
 	login_exchange_free(l);
 	buf_wipe(&l->challenge);
+	buf_free(&l->user);
 	l->machine->login = NULL;
 }
 

@@ -79,6 +79,8 @@ static void end(struct login *l, enum login_step step)
 	struct machine *m = l->machine;
 	struct buf line;
 
+	buf_reset(&l->user);
+	(void)buf_append(&l->user, buf_slice(&l->exchange->user));
 	buf_init(&line, 0);
 	(void)buf_printf(&line, "%s ", l->exchange->mechanism);
 	(void)buf_append(&line, buf_slice(&l->exchange->user));
