@@ -83,7 +83,7 @@ void pop3_cmd_lang(struct pop3_session *s, const struct pop3_args *args)
 		return;
 	}
 	if (slice_eq(range, SLICE("*")))
-		range = slice_from(s->settings->language ? s->settings->language : "en");
+		range = slice_from(pop3_lang_tag(s->settings->language));
 	if (pop3_lang_find(range, &s->language, &tag) != ST_OK) {
 		pop3_reply(s, POP3_TEXT_LANGUAGE_UNKNOWN, POP3_WITH(.n = range));
 		return;

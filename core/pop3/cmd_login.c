@@ -124,8 +124,8 @@ static void refuse(struct pop3_session *s)
 	const struct verdict *v = &s->machine.question.verdict;
 	uint32_t delay = v->kind == VERDICT_TEMPFAIL ? 0 : s->settings->auth_failure_delay_ms;
 
-	log_info("login refused", "session", s->machine.facts.id, "protocol", "pop3", "user", s->name,
-	         "method", s->method, "ip", s->machine.facts.remote_ip, "verdict",
+	log_info("login refused", "session", s->machine.facts.id, "protocol", "pop3", "user",
+	         buf_cstr(&s->login.user), "method", s->method, "ip", s->machine.facts.remote_ip, "verdict",
 	         verdict_name(v->kind), "status", v->status, "text", v->text, "by", v->by, "failures",
 	         log_u64(s->login.failures), NULL);
 	pop3_session_delay(s, v->delay_ms > delay ? v->delay_ms : delay, say_refused);

@@ -7,7 +7,7 @@
 #define OK   "+OK"
 #define ERR  "-ERR"
 
-static const struct { const char *sign, *words[POP3_LANG__COUNT]; } texts[] = {
+static const struct { const char *sign, *words[POP3_LANGUAGE__COUNT]; } texts[] = {
 #define X(symbol, sign, en, ru) { sign, { en, ru } },
 	POP3_TEXT_LIST(X)
 #undef X
@@ -16,21 +16,21 @@ static const struct { const char *sign, *words[POP3_LANG__COUNT]; } texts[] = {
 enum noun { MESSAGE, OCTET };
 
 /* By noun: the forms for 1; 2-4; the rest. */
-static const char *const nouns[POP3_LANG__COUNT][2][3] = {
-	[POP3_LANG_EN] = {
+static const char *const nouns[POP3_LANGUAGE__COUNT][2][3] = {
+	[POP3_LANGUAGE_EN] = {
 		{ " message", " messages", " messages" },
 		{ " octet", " octets", " octets" },
 	},
-	[POP3_LANG_RU] = {
+	[POP3_LANGUAGE_RU] = {
 		{ " сообщение", " сообщения", " сообщений" },
 		{ " октет", " октета", " октетов" },
 	},
 };
 
 static const struct { const char *tag, *row; enum pop3_language language; } languages[] = {
-	{ "i-default", "i-default English", POP3_LANG_EN },
-	{ "en",        "en English",        POP3_LANG_EN },
-	{ "ru",        "ru Русский",        POP3_LANG_RU },
+	{ "i-default", "i-default English", POP3_LANGUAGE_EN },
+	{ "en",        "en English",        POP3_LANGUAGE_EN },
+	{ "ru",        "ru Русский",        POP3_LANGUAGE_RU },
 };
 
 size_t pop3_lang_number(uint64_t n, char out[POP3_NUMBER_SIZE])
@@ -60,7 +60,7 @@ static void put_number(struct buf *out, uint64_t n)
 
 static unsigned noun_form(enum pop3_language language, uint64_t n)
 {
-	if (language == POP3_LANG_EN)
+	if (language == POP3_LANGUAGE_EN)
 		return n == 1 ? 0 : 2;
 	if (n % 100 >= 11 && n % 100 <= 14)
 		return 2;
@@ -129,6 +129,11 @@ enum status pop3_lang_find(struct slice range, enum pop3_language *language, con
 		range.len = dash < range.len ? dash : 0;
 	}
 	return ST_NOTFOUND;
+}
+
+const char *pop3_lang_tag(enum pop3_language language)
+{
+	return language == POP3_LANGUAGE_RU ? "ru" : "en";
 }
 
 const char *pop3_lang_row(unsigned i)

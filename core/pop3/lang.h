@@ -11,6 +11,7 @@
 #define MOONPOST_POP3_LANG_H
 
 #include "base/buf.h"
+#include "pop3/session.h"
 
 #define OK   "+OK"
 #define ERR  "-ERR"
@@ -103,8 +104,6 @@ enum pop3_text {
 #undef OK
 #undef ERR
 
-enum pop3_language { POP3_LANG_EN, POP3_LANG_RU, POP3_LANG__COUNT };
-
 struct pop3_values {
 	struct slice n, t;
 	uint64_t     u, m, o;
@@ -120,6 +119,9 @@ bool pop3_lang_ok(enum pop3_text text);
 /* The language of a range (RFC 4647, 3.4: "ru-RU" finds ru).  *tag becomes the exact tag ("ru",
  * "en", "i-default").  NOTFOUND. */
 enum status pop3_lang_find(struct slice range, enum pop3_language *language, const char **tag);
+
+/* "en" */
+const char *pop3_lang_tag(enum pop3_language language);
 
 /* The rows of LANG's listing: tag and the language's own name for itself; NULL behind the last. */
 const char *pop3_lang_row(unsigned i);

@@ -30,7 +30,7 @@ bool pop3_reply_may_say(const struct pop3_session *s, const char *text)
 void pop3_reply_verdict(struct pop3_session *s, enum pop3_text text, const struct verdict *v)
 {
 	/* What the core itself says is English; the table has it in every language. */
-	bool ours = s->language != POP3_LANG_EN && strcmp(v->by, "core") == 0;
+	bool ours = s->language != POP3_LANGUAGE_EN && strcmp(v->by, "core") == 0;
 
 	say(s, text, NULL, !ours && pop3_reply_may_say(s, v->text) ? v->text : NULL, v);
 }

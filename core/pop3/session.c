@@ -17,7 +17,7 @@ void pop3_settings_default(struct pop3_settings *s)
 {
 	*s = (struct pop3_settings){
 		.hostname = "localhost",
-		.language = "en",
+		.language = POP3_LANGUAGE_EN,
 		.max_command_octets = 512,
 		.max_auth_line_octets = 12288,
 		.max_errors = 20,
@@ -139,7 +139,8 @@ static void refuse_line(struct pop3_session *s, enum pop3_text why)
 {
 	bool exchange = s->exchange;
 
-	machine_observe(&s->machine, EVENT_COMMAND, SLICE("****"), pop3_session_state(s), NULL, 0);
+	machine_observe(&s->machine, EVENT_COMMAND, SLICE("(line refused)"), pop3_session_state(s), NULL,
+	                0);
 	if (exchange) {
 		s->exchange_broken = true;
 		pop3_cmd_auth_line(s, SLICE("*"));
@@ -306,7 +307,7 @@ static void tls_started(struct machine *m)
 	free(s->name);
 	s->name = NULL;
 	s->utf8 = s->language_chosen = false;
-	s->language = POP3_LANG_EN;
+	s->language = POP3_LANGUAGE_EN;
 	s->line_since_ms = 0;
 	s->skipping = false;
 	machine_observe(m, EVENT_TLS, slice_from(m->facts.tls.version), pop3_session_state(s), NULL, 0);
@@ -374,7 +375,7 @@ struct machine *pop3_session_new(const struct pop3_settings *settings,
 	machine_init(&s->machine, &ops, setup);
 	s->settings = settings;
 	s->state = POP3_AUTHORIZATION;
-	s->language = POP3_LANG_EN;
+	s->language = POP3_LANGUAGE_EN;
 	login_init(&s->login, &s->machine, pop3_cmd_login_step, s);
 	return &s->machine;
 }

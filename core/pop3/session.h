@@ -5,12 +5,14 @@
 #include "hook/login.h"
 #include "hook/machine.h"
 
+enum pop3_language { POP3_LANGUAGE_EN, POP3_LANGUAGE_RU, POP3_LANGUAGE__COUNT };
+
 /* All limits have a configuration key of the same name under `pop3`. */
 struct pop3_settings {
 	const char *hostname;
 	const char *banner;                   /* text behind +OK in the greeting, or NULL */
 	const char *default_domain;           /* USER kcope means kcope@default_domain, or NULL */
-	const char *language;                 /* what LANG * chooses: "en" or "ru"; default "en" */
+	enum pop3_language language;          /* what LANG * chooses; default English */
 	uint32_t max_command_octets;          /* line with CRLF; RFC 2449, 4: 255; default 512 */
 	uint32_t max_auth_line_octets;        /* default 12288 */
 	uint32_t max_errors;                  /* bad commands before the session is closed; default 20 */

@@ -11,6 +11,10 @@
 	{ .path = name, .type = CONFIG_##kind, .offset = AT(field), .help = text, __VA_ARGS__ }
 #define AT(field) offsetof(struct config, field)
 
+static const struct config_choice pop3_languages[] = {
+	{ "en", POP3_LANGUAGE_EN }, { "ru", POP3_LANGUAGE_RU }, { NULL, 0 },
+};
+
 static const struct config_choice log_levels[] = {
 	{ "debug", LOG_LEVEL_DEBUG }, { "info", LOG_LEVEL_INFO }, { "notice", LOG_LEVEL_NOTICE },
 	{ "warn", LOG_LEVEL_WARN }, { "error", LOG_LEVEL_ERROR }, { NULL, 0 },
@@ -217,6 +221,9 @@ static const struct config_key file_keys[] = {
 
 	KEY("pop3.banner", STRING, pop3.banner,
 	    "text behind +OK in the greeting"),
+	KEY("pop3.language", CHOICE, pop3.language,
+	    "language of the texts that LANG * chooses",
+	    .choices = pop3_languages),
 	KEY("pop3.max_command_octets", U32, pop3.max_command_octets,
 	    "command line with CRLF (RFC 2449, 4: 255)",
 	    .unit = "octets", .min = 255, .max = 65536),

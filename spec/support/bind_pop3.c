@@ -433,6 +433,12 @@ static void read_text(lua_State *L, const char *name, const char **to)
 		*to = field(L, name).ptr;
 }
 
+static void read_language(lua_State *L, struct pop3_settings *set)
+{
+	if (slice_eq(field(L, "language"), SLICE("ru")))
+		set->language = POP3_LANGUAGE_RU;
+}
+
 /* The settings table is on top of the stack. */
 static void read_settings(lua_State *L, struct pop3_settings *set)
 {
@@ -441,7 +447,7 @@ static void read_settings(lua_State *L, struct pop3_settings *set)
 	read_text(L, "hostname", &set->hostname);
 	read_text(L, "banner", &set->banner);
 	read_text(L, "default_domain", &set->default_domain);
-	read_text(L, "language", &set->language);
+	read_language(L, set);
 	read_number(L, "max_command_octets", &set->max_command_octets);
 	read_number(L, "max_auth_line_octets", &set->max_auth_line_octets);
 	read_number(L, "max_errors", &set->max_errors);
