@@ -2,8 +2,12 @@
 #ifndef MOONPOST_NET_LISTEN_H
 #define MOONPOST_NET_LISTEN_H
 
-#include "net/loop.h"
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/status.h"
+
+struct loop;
 
 struct address {
 	char           ip[46];            /* textual, no brackets; "*": all of IPv4 and IPv6 */

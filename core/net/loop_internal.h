@@ -4,6 +4,7 @@
 
 #include "net/loop.h"
 
+struct loop;
 struct wheel;
 
 struct wheel *loop_wheel(struct loop *l);

@@ -94,6 +94,10 @@ bool stream_tls_new(struct stream *s, struct tls_context *c, bool client, const 
 		if (is_address ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) != 1
 		               : SSL_set_tlsext_host_name(ssl, name) != 1 || SSL_set1_host(ssl, name) != 1)
 			goto fail;
+		SSL_SESSION *before = is_address ? NULL : tls_context_session(c, name);
+
+		if (before)
+			SSL_set_session(ssl, before);            /* a failure means a full handshake */
 	}
 	s->tls = ssl;
 	s->client = client;

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "net/certificate.h"
 
-enum { NAME_MAX_LEN = 255 };
+enum { NAME_MAX_LEN = 255, SESSIONS_MAX = 1000 };
 
 /* Forward secrecy and AEAD alone (RFC 9325, 4.2); TLS 1.3 has no others. */
 static const char default_ciphers[] =
@@ -25,9 +25,8 @@ struct tls_context {
 	unsigned   references;
 	SSL_CTX   *fallback;              /* where every handshake starts */
 	struct map names;                 /* lower case -> SSL_CTX *, one reference each */
+	struct map sessions;              /* client: server name -> SSL_SESSION *, to resume */
 };
-
-/* ---- choosing by name ---- */
 
 static SSL_CTX *find_name(const struct tls_context *c, const char *name)
 {
@@ -86,8 +85,6 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 	}
 	return SSL_TLSEXT_ERR_NOACK;
 }
-
-/* ---- making ---- */
 
 static char *openssl_text(void)
 {
@@ -267,6 +264,7 @@ struct tls_context *tls_context_new(const struct tls_settings *settings, char **
 	*error = NULL;
 	c->references = 1;
 	map_init(&c->names);
+	map_init(&c->sessions);
 	if (!fill(c, settings, certs, error))
 		tls_context_unref(&c);
 	for (unsigned i = 0; i < settings->certificate_count; i++)
@@ -274,6 +272,37 @@ struct tls_context *tls_context_new(const struct tls_settings *settings, char **
 	free(certs);
 	ERR_clear_error();
 	return c;
+}
+
+static void free_ctx(void *ctx)
+{
+	SSL_CTX_free(ctx);
+}
+
+static void free_session(void *session)
+{
+	SSL_SESSION_free(session);
+}
+
+/* A ticket came from the server.  1: we keep the reference. */
+static int on_session(SSL *ssl, SSL_SESSION *session)
+{
+	struct tls_context *c = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+
+	if (name == NULL)
+		return 0;
+	if (c->sessions.count >= SESSIONS_MAX) {
+		map_free(&c->sessions, free_session);
+		map_init(&c->sessions);
+	}
+	SSL_SESSION_free(map_put(&c->sessions, slice_from(name), session));
+	return 1;
+}
+
+struct ssl_session_st *tls_context_session(struct tls_context *c, const char *name)
+{
+	return map_get(&c->sessions, slice_from(name));
 }
 
 struct tls_context *tls_context_new_client(const char *ca, bool verify, char **error)
@@ -285,6 +314,7 @@ struct tls_context *tls_context_new_client(const char *ca, bool verify, char **e
 	c->references = 1;
 	c->fallback = ctx;
 	map_init(&c->names);
+	map_init(&c->sessions);
 	ERR_clear_error();
 	if (ctx == NULL || !set_versions(ctx, NULL, error)) {
 		*error = *error ? *error : openssl_text();
@@ -302,6 +332,9 @@ struct tls_context *tls_context_new_client(const char *ca, bool verify, char **e
 	}
 	set_common(ctx);
 	SSL_CTX_set_verify(ctx, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(ctx, on_session);
+	SSL_CTX_set_app_data(ctx, c);
 	return c;
 }
 
@@ -309,11 +342,6 @@ struct tls_context *tls_context_ref(struct tls_context *c)
 {
 	c->references++;
 	return c;
-}
-
-static void free_ctx(void *ctx)
-{
-	SSL_CTX_free(ctx);
 }
 
 void tls_context_unref(struct tls_context **c)
@@ -324,6 +352,7 @@ void tls_context_unref(struct tls_context **c)
 	if (context == NULL || --context->references > 0)
 		return;
 	map_free(&context->names, free_ctx);
+	map_free(&context->sessions, free_session);
 	SSL_CTX_free(context->fallback);
 	free(context);
 }

@@ -36,13 +36,16 @@ struct tls_context;
  * why.  One reference is the caller's. */
 struct tls_context *tls_context_new(const struct tls_settings *settings, char **error);
 
-/* For connections that we open.  ca: PEM file of trusted certificates, NULL: the system's.
+/* For connections that we open; they resume sessions by server name.  ca: PEM file of trusted certificates, NULL: the system's.
  * verify false: encrypted but not authenticated (opportunistic TLS, RFC 7435). */
 struct tls_context *tls_context_new_client(const char *ca, bool verify, char **error);
 
 struct tls_context *tls_context_ref(struct tls_context *c);
 void tls_context_unref(struct tls_context **c);   /* *c becomes NULL */
 
-struct ssl_ctx_st *tls_context_ssl(struct tls_context *c);   /* for files of core/net alone */
+/* For files of core/net alone: what a session is made from, and the last session with that server
+ * to resume, or NULL. */
+struct ssl_ctx_st *tls_context_ssl(struct tls_context *c);
+struct ssl_session_st *tls_context_session(struct tls_context *c, const char *name);
 
 #endif
