@@ -1,0 +1,625 @@
+/* An SMTP session for specs: the machine, a host without sockets, a policy, a mailbox provider
+ * and an observer that are Lua functions of the spec.
+ *
+ *     local s = smtp.new { hostname = "mail.example.test", facts = { trusted = true },
+ *       policy = function(question) return { kind = "accept" } end,     -- or nil, or "later"
+ *       deliver = function(envelope, octets) return "OK" end }          -- or a list, or "later"
+ *     s:feed("EHLO x\r\n")  s:take()  s:wants()  s:answer(verdict)  s:delivered(results) ... */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "hook/machine.h"
+#include "smtp/session.h"
+
+int luaopen_bind_smtp(lua_State *L);
+
+#define PEER_MT "moonpost.spec.smtp"
+
+struct peer {
+	struct machine         *machine;
+	struct smtp_settings    settings;
+	struct policy           policy;
+	struct mailbox_provider mailboxes;
+	struct observer         observer;
+	lua_State              *L;
+	int                     options;          /* reference of the table given to new */
+	struct buf              input;
+	struct question        *question;         /* asked, not answered */
+	struct delivery        *delivery;         /* asked, not done */
+	bool                    changed;
+	unsigned                canceled;         /* questions and deliveries that were cancelled */
+	char                    hostname[256], banner[256], spool[256];
+};
+
+/* ---- Lua values ---- */
+
+static void push_slice(lua_State *L, const char *key, struct slice s)
+{
+	lua_pushlstring(L, s.len ? s.ptr : "", s.len);
+	lua_setfield(L, -2, key);
+}
+
+static const char *string_field(lua_State *L, int at, const char *key, const char *otherwise)
+{
+	const char *text = otherwise;
+
+	if (lua_getfield(L, at, key) == LUA_TSTRING)
+		text = lua_tostring(L, -1);
+	lua_pop(L, 1);                            /* the table keeps the string alive */
+	return text;
+}
+
+static uint64_t number_field(lua_State *L, int at, const char *key, uint64_t otherwise)
+{
+	uint64_t n = lua_getfield(L, at, key) == LUA_TNUMBER ? (uint64_t)lua_tointeger(L, -1) : otherwise;
+
+	lua_pop(L, 1);
+	return n;
+}
+
+static bool flag_field(lua_State *L, int at, const char *key)
+{
+	lua_getfield(L, at, key);
+	bool on = lua_toboolean(L, -1);
+
+	lua_pop(L, 1);
+	return on;
+}
+
+static enum status status_from(const char *name)
+{
+	for (int st = 0; st < ST__COUNT; st++)
+		if (strcmp(status_name((enum status)st), name) == 0)
+			return (enum status)st;
+	die("no status %s", name);
+}
+
+/* Push options.key if it is a function. */
+static bool push_function(struct peer *p, const char *key)
+{
+	lua_rawgeti(p->L, LUA_REGISTRYINDEX, p->options);
+	int type = lua_getfield(p->L, -1, key);
+
+	lua_remove(p->L, -2);
+	if (type == LUA_TFUNCTION)
+		return true;
+	lua_pop(p->L, 1);
+	return false;
+}
+
+static void push_envelope(lua_State *L, const struct envelope *e)
+{
+	lua_newtable(L);
+	push_slice(L, "sender", e->sender);
+	lua_pushinteger(L, (lua_Integer)e->size);
+	lua_setfield(L, -2, "size");
+	lua_pushboolean(L, e->body_8bit);
+	lua_setfield(L, -2, "body_8bit");
+	lua_pushboolean(L, e->smtputf8);
+	lua_setfield(L, -2, "smtputf8");
+	lua_newtable(L);
+	for (unsigned i = 0; i < e->recipient_count; i++) {
+		lua_newtable(L);
+		push_slice(L, "address", e->recipients[i].address);
+		push_slice(L, "mailbox", e->recipients[i].mailbox);
+		lua_pushboolean(L, e->recipients[i].discard);
+		lua_setfield(L, -2, "discard");
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	lua_setfield(L, -2, "recipients");
+}
+
+static void push_octets(lua_State *L, const struct message *m)
+{
+	luaL_Buffer b;
+	uint64_t at = 0;
+
+	luaL_buffinit(L, &b);
+	while (at < m->octets) {
+		size_t len = LUAL_BUFFERSIZE;
+
+		if (message_read(m, at, luaL_prepbuffer(&b), &len) != ST_OK || len == 0)
+			break;
+		luaL_addsize(&b, len);
+		at += len;
+	}
+	luaL_pushresult(&b);
+}
+
+/* ---- policy ---- */
+
+static void push_question(lua_State *L, const struct question *q)
+{
+	lua_newtable(L);
+	lua_pushstring(L, hook_name(q->hook));
+	lua_setfield(L, -2, "hook");
+	switch (q->hook) {
+	case HOOK_ACCEPT_HELO:
+		push_slice(L, "name", q->helo.name);
+		break;
+	case HOOK_ACCEPT_SENDER:
+		push_slice(L, "address", q->sender.address);
+		break;
+	case HOOK_ACCEPT_RECIPIENT:
+		push_slice(L, "address", q->recipient.address);
+		push_slice(L, "localpart", q->recipient.localpart);
+		push_slice(L, "detail", q->recipient.detail);
+		push_slice(L, "domain", q->recipient.domain);
+		lua_pushinteger(L, (lua_Integer)q->recipient.size);
+		lua_setfield(L, -2, "size");
+		break;
+	case HOOK_ACCEPT_DATA:
+	case HOOK_ACCEPT_MESSAGE:
+		push_envelope(L, q->data.envelope);
+		lua_setfield(L, -2, "envelope");
+		if (q->data.message) {
+			push_octets(L, q->data.message);
+			lua_setfield(L, -2, "octets");
+		}
+		break;
+	case HOOK_AUTH:
+	case HOOK_SECRET:
+	case HOOK_TOKEN:
+		push_slice(L, "mechanism", q->login.mechanism);
+		push_slice(L, "user", q->login.user);
+		push_slice(L, "password", q->login.password);
+		push_slice(L, "authzid", q->login.authzid);
+		push_slice(L, "token", q->login.token);
+		break;
+	default:
+		break;
+	}
+}
+
+static void add_target(struct question *q, struct recipient_target ***end, const char *mailbox)
+{
+	struct recipient_target *t = arena_alloc(&q->arena, sizeof(*t));
+
+	t->mailbox = t->address = arena_strdup(&q->arena, slice_from(mailbox));
+	**end = t;
+	*end = &t->next;
+}
+
+/* The verdict table at the top: kind, status, text, delay_ms, targets, user, mailbox, secret. */
+static void fill_answer(lua_State *L, struct question *q)
+{
+	static const char *const kinds[] = {
+		"none", "accept", "reject", "tempfail", "discard", "disconnect", "keep", NULL,
+	};
+	struct recipient_target **end = &q->targets;
+	const char *kind = string_field(L, -1, "kind", "accept");
+	const char *user = string_field(L, -1, "user", NULL);
+
+	for (int i = 0; kinds[i]; i++)
+		if (strcmp(kinds[i], kind) == 0)
+			verdict_set(&q->verdict, (enum verdict_kind)i, string_field(L, -1, "status", ""),
+			            "%s", string_field(L, -1, "text", ""));
+	q->verdict.delay_ms = (uint32_t)number_field(L, -1, "delay_ms", 0);
+	if (user)
+		identity_set(&q->identity, slice_from(user),
+		             slice_from(string_field(L, -1, "mailbox", user)));
+	const char *plain = string_field(L, -1, "plain", NULL);
+
+	if (plain)
+		q->secret.plain = arena_copy(&q->arena, slice_from(plain));
+	if (lua_getfield(L, -1, "targets") == LUA_TTABLE) {
+		for (lua_Integer i = 1; lua_rawgeti(L, -1, i) == LUA_TSTRING; i++, lua_pop(L, 1))
+			add_target(q, &end, lua_tostring(L, -1));
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+}
+
+static void question_canceled(struct question *q)
+{
+	struct peer *p = q->work;
+
+	p->question = NULL;
+	p->canceled++;
+}
+
+static void policy_ask(struct policy *policy, struct question *q)
+{
+	struct peer *p = CONTAINER_OF(policy, struct peer, policy);
+	lua_State *L = p->L;
+	int top = lua_gettop(L);
+
+	if (push_function(p, "policy")) {
+		push_question(L, q);
+		lua_call(L, 1, 1);
+		if (lua_type(L, -1) == LUA_TSTRING) {          /* "later" */
+			p->question = q;
+			q->work = p;
+			q->cancel = question_canceled;
+			lua_settop(L, top);
+			return;
+		}
+		if (lua_istable(L, -1))
+			fill_answer(L, q);
+	} else if (q->hook == HOOK_ACCEPT_RECIPIENT) {
+		struct recipient_target **end = &q->targets;
+		char mailbox[512];
+
+		snprintf(mailbox, sizeof(mailbox), "%.*s", SLICE_ARG(q->recipient.address));
+		add_target(q, &end, mailbox);
+		q->verdict.kind = VERDICT_ACCEPT;
+	}
+	lua_settop(L, top);
+	question_answer(q);
+}
+
+/* ---- mailboxes ---- */
+
+static void set_results(lua_State *L, struct delivery *d)
+{
+	for (unsigned i = 0; i < d->envelope->recipient_count; i++) {
+		const char *name = lua_tostring(L, -1);
+
+		if (lua_istable(L, -1)) {
+			lua_rawgeti(L, -1, (lua_Integer)i + 1);
+			name = lua_tostring(L, -1);
+			lua_pop(L, 1);
+		}
+		d->results[i] = status_from(name ? name : "OK");
+	}
+}
+
+static void delivery_canceled(struct delivery *d)
+{
+	struct peer *p = d->work;
+
+	p->delivery = NULL;
+	p->canceled++;
+}
+
+static void deliver(struct mailbox_provider *provider, struct delivery *d)
+{
+	struct peer *p = CONTAINER_OF(provider, struct peer, mailboxes);
+	lua_State *L = p->L;
+	int top = lua_gettop(L);
+
+	if (push_function(p, "deliver")) {
+		push_envelope(L, d->envelope);
+		push_octets(L, d->message);
+		lua_call(L, 2, 1);
+		const char *answer = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+
+		if (strcmp(answer, "later") == 0) {
+			p->delivery = d;
+			d->work = p;
+			d->cancel = delivery_canceled;
+			lua_settop(L, top);
+			return;
+		}
+		if (!lua_isnil(L, -1))
+			set_results(L, d);
+	}
+	lua_settop(L, top);
+	d->done(d->owner, ST_OK);
+}
+
+static enum status room(struct mailbox_provider *provider, uint64_t octets)
+{
+	struct peer *p = CONTAINER_OF(provider, struct peer, mailboxes);
+	enum status st = ST_OK;
+
+	if (push_function(p, "room")) {
+		lua_pushinteger(p->L, (lua_Integer)octets);
+		lua_call(p->L, 1, 1);
+		if (lua_isstring(p->L, -1))
+			st = status_from(lua_tostring(p->L, -1));
+		lua_pop(p->L, 1);
+	}
+	return st;
+}
+
+static const struct mailbox_ops mailbox_ops = { .deliver = deliver, .room = room };
+
+/* ---- observer ---- */
+
+static void on_event(struct observer *o, const struct event *e)
+{
+	static const char *const kinds[] = {
+		"connect", "command", "reply", "data", "tls", "login", "accepted", "retrieved", "deleted",
+		"disconnect",
+	};
+	struct peer *p = CONTAINER_OF(o, struct peer, observer);
+	lua_State *L = p->L;
+
+	if (!push_function(p, "observe"))
+		return;
+	lua_newtable(L);
+	lua_pushstring(L, kinds[e->kind]);
+	lua_setfield(L, -2, "kind");
+	push_slice(L, "line", e->line);
+	push_slice(L, "state", slice_from(e->state));
+	push_slice(L, "by", e->verdict ? slice_from(e->verdict->by) : SLICE(""));
+	lua_pushinteger(L, (lua_Integer)e->octets);
+	lua_setfield(L, -2, "octets");
+	lua_call(L, 1, 0);
+}
+
+/* ---- the host ---- */
+
+static void host_changed(void *host)
+{
+	struct peer *p = host;
+
+	p->changed = true;
+}
+
+/* Feed what is there; again when an answer came in between, as the event loop would. */
+static void turn(struct peer *p)
+{
+	do {
+		p->changed = false;
+		if (p->machine->wants == MACHINE_READ && buf_len(&p->input)) {
+			struct slice in = buf_slice(&p->input);
+
+			p->machine->ops->feed(p->machine, &in);
+			buf_consume(&p->input, buf_len(&p->input) - in.len);
+		}
+	} while (p->changed);
+}
+
+static struct peer *check(lua_State *L)
+{
+	struct peer *p = luaL_checkudata(L, 1, PEER_MT);
+
+	luaL_argcheck(L, p->machine != NULL, 1, "session is closed");
+	p->L = L;
+	return p;
+}
+
+static void fill_settings(lua_State *L, struct peer *p)
+{
+	struct smtp_settings *s = &p->settings;
+
+	smtp_settings_default(s);
+	snprintf(p->hostname, sizeof(p->hostname), "%s",
+	         string_field(L, 1, "hostname", "mail.example.test"));
+	snprintf(p->banner, sizeof(p->banner), "%s", string_field(L, 1, "banner", ""));
+	s->hostname = p->hostname;
+	s->banner = p->banner[0] ? p->banner : NULL;
+#define NUMBER(name) s->name = (uint32_t)number_field(L, 1, #name, s->name)
+	s->max_message_octets = number_field(L, 1, "max_message_octets", s->max_message_octets);
+	NUMBER(max_recipients);
+	NUMBER(max_transactions);
+	NUMBER(max_command_octets);
+	NUMBER(max_auth_line_octets);
+	NUMBER(max_text_line_octets);
+	NUMBER(max_header_octets);
+	NUMBER(max_received);
+	NUMBER(max_errors);
+	NUMBER(max_idle_commands);
+	NUMBER(max_auth_failures);
+	NUMBER(auth_failure_delay_ms);
+	NUMBER(command_timeout_ms);
+	NUMBER(data_timeout_ms);
+	NUMBER(auth_mechanisms);
+#undef NUMBER
+	s->auth_without_tls = flag_field(L, 1, "auth_without_tls");
+	s->auth_without_tls_on_loopback = flag_field(L, 1, "auth_without_tls_on_loopback");
+	s->require_auth = flag_field(L, 1, "require_auth");
+	s->require_tls = flag_field(L, 1, "require_tls");
+	s->vrfy = flag_field(L, 1, "vrfy");
+	s->quota_tempfail = flag_field(L, 1, "quota_tempfail");
+}
+
+static void fill_facts(lua_State *L, struct facts *f, struct peer *p)
+{
+	facts_init(f);
+	f->protocol = PROTOCOL_SMTP;
+	f->service = SERVICE_MTA;
+	f->listener = "spec";
+	f->hostname = p->hostname;
+	snprintf(f->remote_ip, sizeof(f->remote_ip), "%s", string_field(L, 1, "remote_ip", "192.0.2.7"));
+	f->trusted = flag_field(L, 1, "trusted");
+	f->loopback = flag_field(L, 1, "loopback");
+	f->tls.active = flag_field(L, 1, "tls");
+	f->tls.version = "TLSv1.3";
+	f->tls.cipher = "TLS_AES_256_GCM_SHA384";
+}
+
+static int l_new(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	struct peer *p = lua_newuserdatauv(L, sizeof(*p), 0);
+
+	*p = (struct peer){ .L = L };
+	luaL_setmetatable(L, PEER_MT);
+	lua_pushvalue(L, 1);
+	p->options = luaL_ref(L, LUA_REGISTRYINDEX);
+	buf_init(&p->input, 0);
+	fill_settings(L, p);
+	p->policy = (struct policy){ .ask = policy_ask, .hooks = push_function(p, "policy") ? ~0u : 0 };
+	snprintf(p->spool, sizeof(p->spool), "%s", string_field(L, 1, "spool", "/tmp"));
+	p->mailboxes = (struct mailbox_provider){ .ops = &mailbox_ops, .spool = p->spool };
+	p->observer = (struct observer){ .event = on_event, .wants_lines = true };
+	struct machine_setup setup = {
+		.policy = &p->policy, .mailboxes = &p->mailboxes, .observer = &p->observer,
+		.host = p, .host_changed = host_changed,
+		.tls_available = flag_field(L, 1, "tls_available"),
+	};
+
+	fill_facts(L, &setup.facts, p);
+	p->machine = smtp_session_new(&p->settings, &setup);
+	lua_settop(L, 2);
+	p->machine->ops->start(p->machine);
+	turn(p);
+	lua_settop(L, 2);
+	return 1;
+}
+
+/* s:feed(octets): what the client sent; the machine takes it as soon as it wants to. */
+static int l_feed(lua_State *L)
+{
+	struct peer *p = check(L);
+	struct slice s;
+
+	s.ptr = luaL_checklstring(L, 2, &s.len);
+	(void)buf_append(&p->input, s);
+	turn(p);
+	return 0;
+}
+
+/* s:take() -> the replies since the last call */
+static int l_take(lua_State *L)
+{
+	struct peer *p = check(L);
+	struct slice out = buf_slice(&p->machine->out);
+
+	lua_pushlstring(L, out.len ? out.ptr : "", out.len);
+	buf_consume(&p->machine->out, out.len);
+	return 1;
+}
+
+static int l_wants(lua_State *L)
+{
+	static const char *const names[] = { "read", "wait", "drain", "tls", "close" };
+
+	lua_pushstring(L, names[check(L)->machine->wants]);
+	return 1;
+}
+
+/* s:answer(verdict or nil): the answer that policy promised with "later" */
+static int l_answer(lua_State *L)
+{
+	struct peer *p = check(L);
+	struct question *q = p->question;
+
+	luaL_argcheck(L, q != NULL, 1, "no question is in flight");
+	p->question = NULL;
+	lua_settop(L, 2);
+	if (lua_istable(L, 2))
+		fill_answer(L, q);
+	question_answer(q);
+	turn(p);
+	return 0;
+}
+
+/* s:delivered(result or list): the results that deliver promised with "later" */
+static int l_delivered(lua_State *L)
+{
+	struct peer *p = check(L);
+	struct delivery *d = p->delivery;
+
+	luaL_argcheck(L, d != NULL, 1, "no delivery is in flight");
+	p->delivery = NULL;
+	lua_settop(L, 2);
+	set_results(L, d);
+	d->done(d->owner, ST_OK);
+	turn(p);
+	return 0;
+}
+
+static int l_delay(lua_State *L)
+{
+	lua_pushinteger(L, check(L)->machine->delay_ms);
+	return 1;
+}
+
+static int l_timeout(lua_State *L)
+{
+	lua_pushinteger(L, check(L)->machine->timeout_ms);
+	return 1;
+}
+
+static int call(lua_State *L, void (*op)(struct machine *m))
+{
+	struct peer *p = check(L);
+
+	op(p->machine);
+	turn(p);
+	return 0;
+}
+
+static int l_delayed(lua_State *L)
+{
+	return call(L, check(L)->machine->ops->delayed);
+}
+
+static int l_timed_out(lua_State *L)
+{
+	return call(L, check(L)->machine->ops->timed_out);
+}
+
+static int l_end(lua_State *L)
+{
+	return call(L, check(L)->machine->ops->end);
+}
+
+/* s:tls_started(): the handshake is done; what was unread before it is dropped, as hosts do */
+static int l_tls_started(lua_State *L)
+{
+	struct peer *p = check(L);
+
+	luaL_argcheck(L, p->machine->wants == MACHINE_TLS, 1, "the session wants no TLS");
+	buf_reset(&p->input);
+	p->machine->facts.tls.active = true;
+	return call(L, p->machine->ops->tls_started);
+}
+
+/* s:facts() -> { helo, esmtp, user, remote_ip, ... } */
+static int l_facts(lua_State *L)
+{
+	const struct facts *f = &check(L)->machine->facts;
+
+	lua_newtable(L);
+	push_slice(L, "helo", slice_from(f->helo));
+	push_slice(L, "user", slice_from(f->identity.user));
+	push_slice(L, "mailbox", slice_from(f->identity.mailbox));
+	push_slice(L, "remote_ip", slice_from(f->remote_ip));
+	push_slice(L, "local_ip", slice_from(f->local_ip));
+	lua_pushboolean(L, f->esmtp);
+	lua_setfield(L, -2, "esmtp");
+	lua_pushboolean(L, f->loopback);
+	lua_setfield(L, -2, "loopback");
+	lua_pushinteger(L, f->remote_port);
+	lua_setfield(L, -2, "remote_port");
+	lua_pushinteger(L, f->local_port);
+	lua_setfield(L, -2, "local_port");
+	return 1;
+}
+
+/* s:close() -> how many questions and deliveries were cancelled by it */
+static int l_close(lua_State *L)
+{
+	struct peer *p = luaL_checkudata(L, 1, PEER_MT);
+
+	p->L = L;
+	if (p->machine) {
+		p->machine->ops->free(p->machine);
+		p->machine = NULL;
+		buf_free(&p->input);
+		luaL_unref(L, LUA_REGISTRYINDEX, p->options);
+	}
+	lua_pushinteger(L, p->canceled);
+	return 1;
+}
+
+int luaopen_bind_smtp(lua_State *L)
+{
+	static const luaL_Reg methods[] = {
+		{ "feed", l_feed }, { "take", l_take }, { "wants", l_wants }, { "answer", l_answer },
+		{ "delivered", l_delivered }, { "delay", l_delay }, { "delayed", l_delayed },
+		{ "timeout", l_timeout }, { "timed_out", l_timed_out }, { "end_", l_end },
+		{ "tls_started", l_tls_started }, { "facts", l_facts }, { "close", l_close },
+		{ "__gc", l_close }, { NULL, NULL },
+	};
+	static const luaL_Reg functions[] = { { "new", l_new }, { NULL, NULL } };
+
+	log_set_level(LOG_LEVEL_ERROR);           /* specs refuse a lot; that is no news */
+	luaL_newmetatable(L, PEER_MT);
+	luaL_setfuncs(L, methods, 0);
+	lua_pushvalue(L, -1);
+	lua_setfield(L, -2, "__index");
+	lua_pop(L, 1);
+	luaL_newlib(L, functions);
+	return 1;
+}
