@@ -1,5 +1,5 @@
 std = "lua54"
 codes = true
-max_line_length = 110
+max_line_length = 120
 exclude_files = { "build", "var" }
 files["spec"] = { std = "+busted" }
