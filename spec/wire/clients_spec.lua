@@ -76,8 +76,8 @@ describe("real clients", function()
     end)
 
     it("is told when the password is wrong", function()
-      local code = server.run({ "curl", "-sS", "--cacert", ca, "--mail-from", ALICE, "--mail-rcpt", BOB, "-T",
-        write("letter.txt", letter), "--crlf", "--user", ALICE .. ":wrong", "smtps://localhost:" .. s.ports.submissions })
+      local code = server.run { "curl", "-sS", "--cacert", ca, "--mail-from", ALICE, "--mail-rcpt", BOB, "--crlf",
+        "-T", write("letter.txt", letter), "--user", ALICE .. ":wrong", "smtps://localhost:" .. s.ports.submissions }
       assert.equal(67, code)
     end)
 
