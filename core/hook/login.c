@@ -137,12 +137,16 @@ void login_start(struct login *l, unsigned mechanism, bool has_initial, struct s
 
 void login_feed(struct login *l, struct slice line)
 {
-	if (!l->exchange || !l->exchange->expect)
+	struct login_exchange *e = l->exchange;
+
+	if (!e || !(e->expect || e->refused))
 		die("a login was fed while it expected nothing");
-	if (slice_eq(line, SLICE("*")))
+	if (e->refused)
+		login_exchange_refuse_answer(l, &e->verdict);
+	else if (slice_eq(line, SLICE("*")))
 		login_exchange_stop(l, LOGIN_CANCELED);
 	else
-		take(l, line, l->exchange->expect);
+		take(l, line, e->expect);
 }
 
 void login_password(struct login *l, struct slice user, struct slice password)

@@ -57,7 +57,7 @@ static void begin_question(struct login *l, enum hook hook, question_answered_fn
 	question_begin(q, hook, answered);
 	q->login.mechanism = slice_from(e->mechanism);
 	q->login.user = buf_slice(&e->user);
-	q->login.authzid = buf_slice(&e->authzid);
+	q->login.authzid = buf_len(&e->authzid) ? buf_slice(&e->authzid) : SLICE("");
 	q->login.password = q->login.token = SLICE_NONE;
 }
 

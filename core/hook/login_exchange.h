@@ -17,6 +17,7 @@ struct login_exchange {
 	struct buf        secret;         /* password, token or the client's digest */
 	struct buf        challenge;      /* CRAM-MD5 and APOP: what the digest is over */
 	struct sasl_scram scram;
+	bool              refused;        /* told in a challenge: any answer ends it with verdict */
 	bool              made_up;        /* the secret is: no proof may fit it */
 	struct identity   identity;       /* of an accepted answer, until the proof is there */
 	struct verdict    verdict;        /* an answer that is told later */

@@ -88,13 +88,6 @@ void login_sasl_start_login(struct login *l)
 
 /* OAUTHBEARER and XOAUTH2 */
 
-/* The client's dummy response, whatever it is, ends the failed exchange (RFC 7628, 3.2.3). */
-static void oauth_acknowledged(struct login *l, struct slice message)
-{
-	(void)message;
-	login_exchange_refuse_answer(l, &l->exchange->verdict);
-}
-
 static void on_token(void *owner, struct question *q)
 {
 	struct login *l = login_of(owner);
@@ -104,11 +97,12 @@ static void on_token(void *owner, struct question *q)
 		on_auth(owner, q);
 		return;
 	}
+	/* The client's dummy response, whatever it is, ends the failed exchange (RFC 7628, 3.2.3). */
 	e->verdict = q->verdict;
+	e->refused = true;
 	login_exchange_challenge(l, strcmp(e->mechanism, "XOAUTH2") == 0
 	                                ? SLICE("{\"status\":\"401\",\"schemes\":\"bearer\"}")
-	                                : SLICE("{\"status\":\"invalid_token\"}"),
-	                         oauth_acknowledged);
+	                                : SLICE("{\"status\":\"invalid_token\"}"), NULL);
 }
 
 static void ask_token(struct login *l, enum status st, struct slice token)

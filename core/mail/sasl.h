@@ -42,7 +42,7 @@ struct sasl_scram {
 	bool       plus;                  /* mechanism name was -PLUS */
 	bool       plus_offered;          /* we announced -PLUS (a "y" flag is then an attack) */
 	char       binding_type[32];      /* "tls-exporter", "tls-server-end-point" or "" */
-	char       server_nonce[25];      /* made by init; specs put the one of a vector here */
+	char       server_nonce[33];      /* made by init; specs put the one of a vector here */
 	unsigned char stored_key[32], server_key[32];
 	const char *error;                /* why it was refused, in the words of RFC 5802, 7, or NULL */
 };
