@@ -70,13 +70,18 @@ const struct smtp_command *smtp_command_find(struct slice verb)
 	return NULL;
 }
 
-/* "AUTH PLAIN AGFs..." is shown as "AUTH PLAIN ****". */
+/* "AUTH PLAIN AGFs..." is shown as "AUTH PLAIN ****".  Behind AUTH an unknown command is the
+ * password of a client that did not look at our refusal. */
 static void show(struct smtp_session *s, const struct smtp_command *c, struct slice line)
 {
 	char masked[80];
+	bool after_auth = s->after_auth;
 
+	s->after_auth = c ? c->run == smtp_cmd_auth : after_auth;
 	if (!s->machine.observer || !s->machine.observer->wants_lines)
 		return;
+	if (!c && after_auth)
+		line = SLICE("****");
 	if (c && c->flags & SECRET) {
 		struct slice rest = slice_skip(line, slice_find(line, ' '));
 		struct slice word = slice_head(slice_trim(rest), slice_find(slice_trim(rest), ' '));
@@ -108,9 +113,7 @@ static void out_of_sequence(struct smtp_session *s, const struct smtp_command *c
 {
 	const char *why = "Not now";
 
-	if (s->state == SMTP_REFUSED)
-		why = "No service for you here; only QUIT is left";
-	else if (s->state == SMTP_START)
+	if (s->state == SMTP_START)
 		why = "Say EHLO first";
 	else if (c->states == SMTP_IDLE)
 		why = "Not while a mail is begun; RSET or end it first";
@@ -151,7 +154,9 @@ void smtp_command_line(struct smtp_session *s, struct slice line)
 
 	arena_reset(&s->scratch);
 	show(s, c, line);
-	if (line.len == 0) {
+	if (s->state == SMTP_REFUSED && !(c && c->states & SMTP_REFUSED)) {
+		smtp_reply(s, 503, "5.5.1", "No service for you here; only QUIT is left");
+	} else if (line.len == 0) {
 		smtp_reply(s, 500, "5.5.2", "An empty line is no command");
 	} else if (has_controls(line)) {
 		smtp_reply(s, 500, "5.5.2", "Control characters are not accepted");
@@ -160,6 +165,7 @@ void smtp_command_line(struct smtp_session *s, struct slice line)
 	} else if (permitted(s, c, args)) {
 		if (c->flags & IDLE)
 			smtp_session_idled(s);
-		c->run(s, args);
+		if (s->state != SMTP_CLOSED)
+			c->run(s, args);
 	}
 }

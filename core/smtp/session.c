@@ -80,7 +80,7 @@ static void settle(struct smtp_session *s)
 	if (s->ending && between_commands(s))
 		smtp_reply(s, 421, "4.3.2", "%s Service shutting down, try again later",
 		           s->settings->hostname);
-	if (m->wants != MACHINE_READ)
+	if (m->wants != MACHINE_READ && m->wants != MACHINE_DRAIN)
 		m->timeout_ms = 0;
 	else
 		m->timeout_ms = s->input == INPUT_DATA || s->input == INPUT_CHUNK ?
@@ -295,9 +295,13 @@ static void feed(struct machine *m, struct slice *in)
 	struct smtp_session *s = session_of(m);
 
 	smtp_session_enter(s);
-	while (m->wants == MACHINE_READ && in->len > 0 && !(s->ending && between_commands(s)))
+	while (m->wants == MACHINE_READ && in->len > 0 && !(s->ending && between_commands(s))) {
 		if (!feed_some(s, in))
 			break;
+		/* A client that pipelines and reads nothing waits for its own replies. */
+		if (m->wants == MACHINE_READ && buf_len(&m->out) >= MACHINE_OUT_HIGH)
+			m->wants = MACHINE_DRAIN;
+	}
 	smtp_session_leave(s, false);
 }
 
@@ -315,7 +319,13 @@ static void start(struct machine *m)
 
 static void drained(struct machine *m)
 {
-	(void)m;                          /* replies are small; nothing is streamed */
+	struct smtp_session *s = session_of(m);
+
+	if (m->wants != MACHINE_DRAIN)
+		return;
+	smtp_session_enter(s);
+	m->wants = MACHINE_READ;
+	smtp_session_leave(s, false);
 }
 
 static void tls_started(struct machine *m)
@@ -333,7 +343,7 @@ static void timed_out(struct machine *m)
 {
 	struct smtp_session *s = session_of(m);
 
-	if (m->wants != MACHINE_READ)
+	if (m->wants != MACHINE_READ && m->wants != MACHINE_DRAIN)
 		return;
 	smtp_session_enter(s);
 	smtp_session_reset_transaction(s);

@@ -46,6 +46,7 @@ struct smtp_session {
 	bool     skipping;                        /* up to the CRLF of a refused line */
 	bool     ending;                          /* the server stops: 421 at the next chance */
 	bool     auth_line_too_long;
+	bool     after_auth;                      /* the last known command was AUTH */
 	bool     login_by_xclient;
 };
 

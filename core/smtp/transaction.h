@@ -4,10 +4,10 @@
 #define MOONPOST_SMTP_TRANSACTION_H
 
 #include "base/map.h"
-#include "hook/mailbox.h"
-#include "hook/question.h"
 #include "mail/dots.h"
 #include "mail/header.h"
+#include "hook/mailbox.h"
+#include "hook/question.h"
 
 struct smtp_session;
 

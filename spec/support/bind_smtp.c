@@ -33,7 +33,6 @@ struct peer {
 	struct delivery        *delivery;         /* asked, not done */
 	bool                    changed;
 	unsigned                canceled;         /* questions and deliveries that were cancelled */
-	char                    hostname[256], banner[256], spool[256];
 };
 
 /* ---- Lua values ---- */
@@ -41,6 +40,12 @@ struct peer {
 static void push_slice(lua_State *L, const char *key, struct slice s)
 {
 	lua_pushlstring(L, s.len ? s.ptr : "", s.len);
+	lua_setfield(L, -2, key);
+}
+
+static void push_number(lua_State *L, const char *key, uint64_t n)
+{
+	lua_pushinteger(L, (lua_Integer)n);
 	lua_setfield(L, -2, key);
 }
 
@@ -64,8 +69,7 @@ static uint64_t number_field(lua_State *L, int at, const char *key, uint64_t oth
 
 static bool flag_field(lua_State *L, int at, const char *key)
 {
-	lua_getfield(L, at, key);
-	bool on = lua_toboolean(L, -1);
+	bool on = lua_getfield(L, at, key) != LUA_TNIL && lua_toboolean(L, -1);
 
 	lua_pop(L, 1);
 	return on;
@@ -96,8 +100,7 @@ static void push_envelope(lua_State *L, const struct envelope *e)
 {
 	lua_newtable(L);
 	push_slice(L, "sender", e->sender);
-	lua_pushinteger(L, (lua_Integer)e->size);
-	lua_setfield(L, -2, "size");
+	push_number(L, "size", e->size);
 	lua_pushboolean(L, e->body_8bit);
 	lua_setfield(L, -2, "body_8bit");
 	lua_pushboolean(L, e->smtputf8);
@@ -150,8 +153,7 @@ static void push_question(lua_State *L, const struct question *q)
 		push_slice(L, "localpart", q->recipient.localpart);
 		push_slice(L, "detail", q->recipient.detail);
 		push_slice(L, "domain", q->recipient.domain);
-		lua_pushinteger(L, (lua_Integer)q->recipient.size);
-		lua_setfield(L, -2, "size");
+		push_number(L, "size", q->recipient.size);
 		break;
 	case HOOK_ACCEPT_DATA:
 	case HOOK_ACCEPT_MESSAGE:
@@ -339,8 +341,7 @@ static void on_event(struct observer *o, const struct event *e)
 	push_slice(L, "line", e->line);
 	push_slice(L, "state", slice_from(e->state));
 	push_slice(L, "by", e->verdict ? slice_from(e->verdict->by) : SLICE(""));
-	lua_pushinteger(L, (lua_Integer)e->octets);
-	lua_setfield(L, -2, "octets");
+	push_number(L, "octets", e->octets);
 	lua_call(L, 1, 0);
 }
 
@@ -381,34 +382,19 @@ static void fill_settings(lua_State *L, struct peer *p)
 	struct smtp_settings *s = &p->settings;
 
 	smtp_settings_default(s);
-	snprintf(p->hostname, sizeof(p->hostname), "%s",
-	         string_field(L, 1, "hostname", "mail.example.test"));
-	snprintf(p->banner, sizeof(p->banner), "%s", string_field(L, 1, "banner", ""));
-	s->hostname = p->hostname;
-	s->banner = p->banner[0] ? p->banner : NULL;
-#define NUMBER(name) s->name = (uint32_t)number_field(L, 1, #name, s->name)
-	s->max_message_octets = number_field(L, 1, "max_message_octets", s->max_message_octets);
-	NUMBER(max_recipients);
-	NUMBER(max_transactions);
-	NUMBER(max_command_octets);
-	NUMBER(max_auth_line_octets);
-	NUMBER(max_text_line_octets);
-	NUMBER(max_header_octets);
-	NUMBER(max_received);
-	NUMBER(max_errors);
-	NUMBER(max_idle_commands);
-	NUMBER(max_auth_failures);
-	NUMBER(auth_failure_delay_ms);
-	NUMBER(command_timeout_ms);
-	NUMBER(data_timeout_ms);
-	NUMBER(auth_mechanisms);
+	s->hostname = string_field(L, 1, "hostname", "mail.example.test");
+	s->banner = string_field(L, 1, "banner", NULL);
+s->max_message_octets = number_field(L, 1, "max_message_octets", s->max_message_octets);
+#define NUMBER(name) s->name = (uint32_t)number_field(L, 1, #name, s->name);
+	NUMBER(max_recipients) NUMBER(max_transactions) NUMBER(max_command_octets)
+	NUMBER(max_auth_line_octets) NUMBER(max_text_line_octets) NUMBER(max_header_octets)
+	NUMBER(max_received) NUMBER(max_errors) NUMBER(max_idle_commands)
+	NUMBER(max_auth_failures) NUMBER(auth_failure_delay_ms) NUMBER(command_timeout_ms)
+	NUMBER(data_timeout_ms) NUMBER(auth_mechanisms)
 #undef NUMBER
-	s->auth_without_tls = flag_field(L, 1, "auth_without_tls");
-	s->auth_without_tls_on_loopback = flag_field(L, 1, "auth_without_tls_on_loopback");
-	s->require_auth = flag_field(L, 1, "require_auth");
-	s->require_tls = flag_field(L, 1, "require_tls");
-	s->vrfy = flag_field(L, 1, "vrfy");
-	s->quota_tempfail = flag_field(L, 1, "quota_tempfail");
+#define FLAG(name) s->name = flag_field(L, 1, #name);
+	FLAG(auth_without_tls) FLAG(auth_without_tls_on_loopback) FLAG(require_auth)
+	FLAG(require_tls) FLAG(vrfy) FLAG(quota_tempfail)
 }
 
 static void fill_facts(lua_State *L, struct facts *f, struct peer *p)
@@ -417,7 +403,7 @@ static void fill_facts(lua_State *L, struct facts *f, struct peer *p)
 	f->protocol = PROTOCOL_SMTP;
 	f->service = SERVICE_MTA;
 	f->listener = "spec";
-	f->hostname = p->hostname;
+	f->hostname = p->settings.hostname;
 	snprintf(f->remote_ip, sizeof(f->remote_ip), "%s", string_field(L, 1, "remote_ip", "192.0.2.7"));
 	f->trusted = flag_field(L, 1, "trusted");
 	f->loopback = flag_field(L, 1, "loopback");
@@ -438,8 +424,8 @@ static int l_new(lua_State *L)
 	buf_init(&p->input, 0);
 	fill_settings(L, p);
 	p->policy = (struct policy){ .ask = policy_ask, .hooks = push_function(p, "policy") ? ~0u : 0 };
-	snprintf(p->spool, sizeof(p->spool), "%s", string_field(L, 1, "spool", "/tmp"));
-	p->mailboxes = (struct mailbox_provider){ .ops = &mailbox_ops, .spool = p->spool };
+	p->mailboxes.ops = &mailbox_ops;
+	p->mailboxes.spool = string_field(L, 1, "spool", "/tmp");
 	p->observer = (struct observer){ .event = on_event, .wants_lines = true };
 	struct machine_setup setup = {
 		.policy = &p->policy, .mailboxes = &p->mailboxes, .observer = &p->observer,
@@ -518,16 +504,12 @@ static int l_delivered(lua_State *L)
 	return 0;
 }
 
-static int l_delay(lua_State *L)
+/* s:timers() -> delay_ms, timeout_ms */
+static int l_timers(lua_State *L)
 {
 	lua_pushinteger(L, check(L)->machine->delay_ms);
-	return 1;
-}
-
-static int l_timeout(lua_State *L)
-{
 	lua_pushinteger(L, check(L)->machine->timeout_ms);
-	return 1;
+	return 2;
 }
 
 static int call(lua_State *L, void (*op)(struct machine *m))
@@ -576,14 +558,10 @@ static int l_facts(lua_State *L)
 	push_slice(L, "mailbox", slice_from(f->identity.mailbox));
 	push_slice(L, "remote_ip", slice_from(f->remote_ip));
 	push_slice(L, "local_ip", slice_from(f->local_ip));
-	lua_pushboolean(L, f->esmtp);
-	lua_setfield(L, -2, "esmtp");
-	lua_pushboolean(L, f->loopback);
-	lua_setfield(L, -2, "loopback");
-	lua_pushinteger(L, f->remote_port);
-	lua_setfield(L, -2, "remote_port");
-	lua_pushinteger(L, f->local_port);
-	lua_setfield(L, -2, "local_port");
+	push_number(L, "esmtp", f->esmtp);
+	push_number(L, "loopback", f->loopback);
+	push_number(L, "remote_port", f->remote_port);
+	push_number(L, "local_port", f->local_port);
 	return 1;
 }
 
@@ -607,8 +585,8 @@ int luaopen_bind_smtp(lua_State *L)
 {
 	static const luaL_Reg methods[] = {
 		{ "feed", l_feed }, { "take", l_take }, { "wants", l_wants }, { "answer", l_answer },
-		{ "delivered", l_delivered }, { "delay", l_delay }, { "delayed", l_delayed },
-		{ "timeout", l_timeout }, { "timed_out", l_timed_out }, { "end_", l_end },
+		{ "delivered", l_delivered }, { "timers", l_timers }, { "delayed", l_delayed },
+		{ "timed_out", l_timed_out }, { "end_", l_end },
 		{ "tls_started", l_tls_started }, { "facts", l_facts }, { "close", l_close },
 		{ "__gc", l_close }, { NULL, NULL },
 	};
