@@ -1,6 +1,8 @@
 /* The timer wheel: arming, stopping and restarting cost no search and no system call. */
 #include "net/timer.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/loop_internal.h"
@@ -70,8 +72,8 @@ static void ring_sweep(struct wheel *w, struct wheel_ring *r, uint64_t now_ms)
 	uint64_t now = now_ms / r->ms;
 	uint64_t tick = r->done + 1;
 
-	if (now < r->done || now - r->done > r->size)    /* the clock jumped, or a long sleep */
-		tick = now >= r->size ? now - r->size + 1 : 0;
+	if (now - r->done > r->size)                 /* a long sleep: each slot once */
+		tick = now - r->size + 1;
 	r->done = now;
 	for (; tick <= now; tick++) {
 		unsigned slot = (unsigned)(tick % r->size);
@@ -96,12 +98,44 @@ static void ring_sweep(struct wheel *w, struct wheel_ring *r, uint64_t now_ms)
 	}
 }
 
+static void ring_empty(struct wheel_ring *r, struct list *into, uint64_t now_ms)
+{
+	struct list *link;
+
+	for (unsigned i = 0; i < r->size; i++)
+		while ((link = list_shift(&r->slots[i])) != NULL)
+			list_append(into, link);
+	memset(r->used, 0, r->size / 8);
+	r->done = now_ms / r->ms;
+}
+
+/* The clock went back: only the fake one of specs does. */
+static void turn_back(struct wheel *w, uint64_t now_ms)
+{
+	struct list all, *link;
+
+	list_init(&all);
+	ring_empty(&w->fine, &all, now_ms);
+	ring_empty(&w->coarse, &all, now_ms);
+	w->wake_ms = 0;
+	while ((link = list_shift(&all)) != NULL)
+		place(w, CONTAINER_OF(link, struct timer, link));
+}
+
+static bool is_ahead(const struct wheel *w, uint64_t now_ms)
+{
+	return w->fine.done > now_ms / WHEEL_FINE_MS;
+}
+
 void wheel_sweep(struct wheel *w, uint64_t now_ms)
 {
 	struct list *link;
 
-	ring_sweep(w, &w->coarse, now_ms);
+	if (is_ahead(w, now_ms))
+		turn_back(w, now_ms);
+	/* In this order: timers of the coarse ring move to where the fine one stands then. */
 	ring_sweep(w, &w->fine, now_ms);
+	ring_sweep(w, &w->coarse, now_ms);
 	while ((link = list_shift(&w->due)) != NULL) {
 		struct timer *t = CONTAINER_OF(link, struct timer, link);
 
@@ -143,13 +177,18 @@ void timer_init(struct timer *t, struct loop *l, void (*fn)(void *owner), void *
 
 void timer_start(struct timer *t, uint64_t in_ms)
 {
-	uint64_t before = t->at_ms;
+	struct wheel *w = loop_wheel(t->loop);
+	uint64_t before = t->at_ms, now_ms = clock_ms();
 
-	t->at_ms = clock_ms() + in_ms;
+	if (is_ahead(w, now_ms)) {
+		turn_back(w, now_ms);
+		loop_alarm(t->loop, now_ms);
+	}
+	t->at_ms = now_ms + in_ms;
 	if (before && t->at_ms >= before)
 		return;
 	list_remove(&t->link);
-	loop_alarm(t->loop, place(loop_wheel(t->loop), t));
+	loop_alarm(t->loop, place(w, t));
 }
 
 void timer_stop(struct timer *t)

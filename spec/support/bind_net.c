@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "net/loop.h"
 #include "net/work.h"
@@ -63,6 +64,16 @@ int bind_net_push_errno(lua_State *L)
 
 /* ---- the loop ---- */
 
+static int raise_kept(lua_State *L)
+{
+	if (raised == LUA_NOREF)
+		return 0;
+	lua_rawgeti(L, LUA_REGISTRYINDEX, raised);
+	luaL_unref(L, LUA_REGISTRYINDEX, raised);
+	raised = LUA_NOREF;
+	return lua_error(L);
+}
+
 static void on_time_up(void *owner)
 {
 	*(bool *)owner = true;
@@ -93,14 +104,45 @@ static int l_run(lua_State *L)
 		running = false;
 	}
 	timer_stop(&limit);
-	if (raised != LUA_NOREF) {
-		lua_rawgeti(L, LUA_REGISTRYINDEX, raised);
-		luaL_unref(L, LUA_REGISTRYINDEX, raised);
-		raised = LUA_NOREF;
-		return lua_error(L);
-	}
+	raise_kept(L);
 	lua_pushboolean(L, met);
 	return 1;
+}
+
+/* now_ms(): the monotonic clock, faked or not */
+static int l_now_ms(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)clock_ms());
+	return 1;
+}
+
+/* sleep_ms(ms): without the loop */
+static int l_sleep_ms(lua_State *L)
+{
+	usleep((useconds_t)luaL_checkinteger(L, 1) * 1000);
+	return 0;
+}
+
+static struct { struct tick tick; lua_Integer left; } turns;
+
+static void on_turn(void *owner)
+{
+	(void)owner;
+	if (turns.left-- > 0)
+		loop_tick(loop, &turns.tick);
+	else
+		loop_stop(loop);
+}
+
+/* turns(n): n turns of the loop, without sleeping; for specs on the fake clock */
+static int l_turns(lua_State *L)
+{
+	lua = L;
+	turns.left = luaL_checkinteger(L, 1);
+	tick_init(&turns.tick, on_turn, NULL);
+	loop_tick(bind_net_loop(), &turns.tick);
+	loop_run(loop);
+	return raise_kept(L);
 }
 
 struct callback {
@@ -398,7 +440,8 @@ int luaopen_bind_net(lua_State *L)
 		{ NULL, NULL },
 	};
 	static const luaL_Reg functions[] = {
-		{ "run", l_run }, { "callback", l_callback }, { "signal", l_signal }, { "raise", l_raise },
+		{ "run", l_run }, { "turns", l_turns }, { "now_ms", l_now_ms },
+		{ "sleep_ms", l_sleep_ms }, { "callback", l_callback }, { "signal", l_signal }, { "raise", l_raise },
 		{ "spawn", l_spawn }, { "fork_loop", l_fork_loop }, { "wait", l_wait }, { "pool", l_pool },
 		{ NULL, NULL },
 	};
