@@ -13,7 +13,8 @@
 
 enum { TCP_STATE_LISTEN = 0x0a };
 
-/* The inode of a socket that listens on the port, an address that clashes with ours; 0: none. */
+/* The inode of a socket that listens on the port and clashes with our address; 0: none.  Zeros (or
+ * nothing) are the wildcard, which clashes with all. */
 static unsigned long listening_inode(const char *table, unsigned short port, const char *ip_hex)
 {
 	FILE *f = fopen(table, "re");
@@ -29,7 +30,8 @@ static unsigned long listening_inode(const char *table, unsigned short port, con
 			continue;
 		if (state != TCP_STATE_LISTEN || local_port != port)
 			continue;
-		if (ip_hex == NULL || strcmp(ip, ip_hex) == 0 || strspn(ip, "0") == strlen(ip))
+		if (strspn(ip_hex, "0") == strlen(ip_hex) || strcmp(ip, ip_hex) == 0 ||
+		    strspn(ip, "0") == strlen(ip))
 			found = inode;
 	}
 	fclose(f);
@@ -53,15 +55,15 @@ static unsigned long find_inode(const struct address *a)
 	unsigned long inode;
 
 	if (address_is_any(a)) {
-		inode = listening_inode("/proc/net/tcp6", a->port, NULL);
-		return inode ? inode : listening_inode("/proc/net/tcp", a->port, NULL);
+		inode = listening_inode("/proc/net/tcp6", a->port, "");
+		return inode ? inode : listening_inode("/proc/net/tcp", a->port, "");
 	}
 	hex_address(a, hex);
 	inode = listening_inode(a->ipv6 ? "/proc/net/tcp6" : "/proc/net/tcp", a->port, hex);
 	if (inode || a->ipv6)
 		return inode;
 	/* A socket for both families, bound to [::], takes IPv4 too. */
-	return listening_inode("/proc/net/tcp6", a->port, "00000000000000000000000000000000");
+	return listening_inode("/proc/net/tcp6", a->port, "none");
 }
 
 static bool has_socket(const char *pid, const char *wanted)

@@ -71,7 +71,7 @@ static void set_alarm(struct loop *l, uint64_t at_ms, uint64_t now_ms)
 	ev_timer_stop(l->ev, &l->alarm);
 	if (at_ms == 0)
 		return;
-	/* libev counts from the start of its turn, which is a little in the past. */
+	/* libev counts from the start of its turn, which is in the past: it may ring too early. */
 	ev_timer_set(&l->alarm, (double)(at_ms > now_ms ? at_ms - now_ms : 0) / 1000 + 0.001, 0);
 	ev_timer_start(l->ev, &l->alarm);
 }
@@ -87,6 +87,8 @@ static void on_prepare(struct ev_loop *ev, ev_prepare *w, int revents)
 		if (now_ms >= l->wheel.wake_ms) {
 			wheel_sweep(&l->wheel, now_ms);
 			set_alarm(l, wheel_next(&l->wheel), clock_ms());
+		} else if (!ev_is_active(&l->alarm)) {
+			set_alarm(l, l->wheel.wake_ms, now_ms);      /* it rang too early, see set_alarm */
 		}
 	}
 	run_ticks(l);

@@ -54,6 +54,7 @@ static enum status v1_line(struct slice line, struct proxy_header *out)
 {
 	struct slice word[6];
 	unsigned count = 0;
+	bool open_end = line.len > 0 && line.ptr[line.len - 1] == ' ';
 
 	while (count < 6 && slice_cut(&line, ' ', &word[count]) == ST_OK)
 		count++;
@@ -63,7 +64,7 @@ static enum status v1_line(struct slice line, struct proxy_header *out)
 	}
 	bool ipv6 = count >= 2 && slice_eq(word[1], SLICE("TCP6"));
 
-	if (count != 6 || line.len != 0 || (!ipv6 && !slice_eq(word[1], SLICE("TCP4"))))
+	if (count != 6 || line.len != 0 || open_end || (!ipv6 && !slice_eq(word[1], SLICE("TCP4"))))
 		return ST_SYNTAX;
 	if (!v1_ip(word[2], ipv6, &out->source) || !v1_ip(word[3], ipv6, &out->destination) ||
 	    !v1_port(word[4], &out->source.port) || !v1_port(word[5], &out->destination.port))

@@ -22,6 +22,17 @@ describe("timer on the real clock", function()
     end
   end)
 
+  it("counts from its start, not from the loop's last turn", function()
+    local fired
+    local t = net.callback(function() fired = true end)
+    net.run(1)
+    net.sleep_ms(60)
+    t:start(40)
+    assert.is_false(net.run(30, function() return fired end))
+    assert.is_true(net.run(2000, function() return fired end))
+    t:free()
+  end)
+
   it("lets the loop sleep while it waits", function()
     local cpu = os.clock()
     net.run(150)
