@@ -54,6 +54,11 @@ function Peer:starttls()
   return true
 end
 
+---The same for dialogues.
+function Peer:start_tls()
+  assert(self:starttls())
+end
+
 ---@param octets string
 ---@return boolean? ok nil when the connection is gone
 function Peer:send(octets)
