@@ -16,5 +16,5 @@ bool status_code_valid(struct slice s)
 	struct slice class, subject;
 
 	return slice_cut(&s, '.', &class) == ST_OK && slice_cut(&s, '.', &subject) == ST_OK &&
-	       class.len == 1 && strchr("245", class.ptr[0]) && number(subject) && number(s);
+	       class.len == 1 && memchr("245", class.ptr[0], 3) && number(subject) && number(s);
 }
