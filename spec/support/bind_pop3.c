@@ -5,7 +5,9 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/mem.h"
+#include "pop3/lang.h"
 
 int luaopen_bind_pop3(lua_State *L);
 
@@ -435,6 +437,62 @@ static int l_gc(lua_State *L)
 	return 0;
 }
 
+/* ---- the texts ---- */
+
+static const struct { const char *symbol, *sign, *en, *ru; } texts[] = {
+#define OK   "+OK"
+#define ERR  "-ERR"
+#define X(symbol, sign, en, ru) { #symbol, sign, en, ru },
+	POP3_TEXT_LIST(X)
+#undef X
+#undef OK
+#undef ERR
+};
+
+/* texts() -> { {symbol, sign, en, ru} ... } */
+static int l_texts(lua_State *L)
+{
+	lua_newtable(L);
+	for (size_t i = 0; i < COUNT_OF(texts); i++) {
+		lua_newtable(L);
+		bind_pop3_set_field(L, "symbol", slice_from(texts[i].symbol));
+		bind_pop3_set_field(L, "sign", slice_from(texts[i].sign));
+		bind_pop3_set_field(L, "en", slice_from(texts[i].en));
+		bind_pop3_set_field(L, "ru", slice_from(texts[i].ru));
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	return 1;
+}
+
+static uint64_t number_field(lua_State *L, const char *name)
+{
+	lua_getfield(L, 3, name);
+	uint64_t n = (uint64_t)lua_tointeger(L, -1);
+
+	lua_pop(L, 1);
+	return n;
+}
+
+/* format(symbol, "en" or "ru", {u, m, o}) -> the line */
+static int l_format(lua_State *L)
+{
+	const char *symbol = luaL_checkstring(L, 1);
+	enum pop3_language language = *luaL_checkstring(L, 2) == 'r' ? POP3_LANGUAGE_RU : POP3_LANGUAGE_EN;
+	struct pop3_values values = { .u = number_field(L, "u"), .m = number_field(L, "m"),
+	                              .o = number_field(L, "o") };
+	struct buf out;
+	size_t i = 0;
+
+	while (i < COUNT_OF(texts) && strcmp(texts[i].symbol, symbol) != 0)
+		i++;
+	luaL_argcheck(L, i < COUNT_OF(texts), 1, "no such text");
+	buf_init(&out, 0);
+	pop3_lang_format(&out, language, (enum pop3_text)i, &values, NULL);
+	lua_pushlstring(L, buf_slice(&out).ptr, buf_len(&out));
+	buf_free(&out);
+	return 1;
+}
+
 int luaopen_bind_pop3(lua_State *L)
 {
 	static const luaL_Reg methods[] = {
@@ -445,8 +503,11 @@ int luaopen_bind_pop3(lua_State *L)
 		{ "timed_out", l_timed_out }, { "stop", l_stop }, { "numbers", l_numbers },
 		{ "events", l_events }, { "user", l_user }, { "close", l_close }, { NULL, NULL },
 	};
-	static const luaL_Reg functions[] = { { "new", l_new }, { NULL, NULL } };
+	static const luaL_Reg functions[] = {
+		{ "new", l_new }, { "texts", l_texts }, { "format", l_format }, { NULL, NULL },
+	};
 
+	log_set_level(LOG_LEVEL_ERROR + 1);       /* specs refuse and break a lot; that is no news */
 	if (luaL_newmetatable(L, SESSION)) {
 		luaL_newlib(L, methods);
 		lua_setfield(L, -2, "__index");
