@@ -63,8 +63,8 @@ $(OUT)/core/base/place.o: $(OUT)/.datadir
 $(OUT)/core/base/place.o: CPPFLAGS += -DMOONPOST_DATADIR='"$(datadir)/moonpost"'
 
 # The library headers, asked once, so that a missing package is a sentence and not a page of errors.
-HEADERS := lua.h ev.h openssl/ssl.h lmdb.h crypt.h cjson/cJSON.h
-$(OUT)/.headers:
+HEADERS := lua.h ev.h openssl/ssl.h lmdb.h crypt.h stringprep.h cjson/cJSON.h
+$(OUT)/.headers: Makefile
 	@mkdir -p $(@D)
 	@printf '#include <%s>\n' stdio.h $(HEADERS) | $(CC) $(CPPFLAGS) -fsyntax-only -x c - 2>$@.log || { \
 		echo "moonpost: this machine lacks a compiler or the headers of a library:" >&2; \
