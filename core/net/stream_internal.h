@@ -24,6 +24,7 @@ struct stream {
 	struct buf                  input, output;
 	struct tick                 tick;         /* reports what happened inside stream_* calls */
 	struct ssl_st              *tls;
+	struct tls_context         *context;      /* ours while tls is: OpenSSL calls back into it */
 	char                       *error;        /* heap, or NULL */
 	enum stream_layer           layer;
 	enum status                 failure;      /* not OK: report it and be silent */

@@ -100,6 +100,7 @@ bool stream_tls_new(struct stream *s, struct tls_context *c, bool client, const 
 			SSL_set_session(ssl, before);            /* a failure means a full handshake */
 	}
 	s->tls = ssl;
+	s->context = tls_context_ref(c);
 	s->client = client;
 	return true;
 fail:
@@ -182,6 +183,7 @@ void stream_tls_free(struct stream *s)
 {
 	SSL_free(s->tls);
 	s->tls = NULL;
+	tls_context_unref(&s->context);
 }
 
 static bool secure(const struct stream *s)
