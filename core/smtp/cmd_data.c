@@ -84,7 +84,8 @@ static void complete_last_line(struct smtp_session *s)
 {
 	struct smtp_transaction *t = &s->transaction;
 
-	if (t->octets > 0 && (t->line_octets > 0 || t->after_cr) && !t->failure.code)
+	t->dots.bare |= t->after_cr;
+	if (t->line_octets > 0 && !t->failure.code)
 		smtp_transaction_take(s, SLICE("\r\n"));
 }
 

@@ -190,9 +190,8 @@ static void add_target(struct question *q, struct recipient_target ***end, const
 /* The verdict table at the top: kind, status, text, delay_ms, targets, user, mailbox, secret. */
 static void fill_answer(lua_State *L, struct question *q)
 {
-	static const char *const kinds[] = {
-		"none", "accept", "reject", "tempfail", "discard", "disconnect", "keep", NULL,
-	};
+	static const char *const kinds[] = { "none", "accept", "reject", "tempfail", "discard",
+	                                     "disconnect", "keep", NULL };
 	struct recipient_target **end = &q->targets;
 	const char *kind = string_field(L, -1, "kind", "accept");
 	const char *user = string_field(L, -1, "user", NULL);
@@ -326,10 +325,8 @@ static const struct mailbox_ops mailbox_ops = { .deliver = deliver, .room = room
 
 static void on_event(struct observer *o, const struct event *e)
 {
-	static const char *const kinds[] = {
-		"connect", "command", "reply", "data", "tls", "login", "accepted", "retrieved", "deleted",
-		"disconnect",
-	};
+	static const char *const kinds[] = { "connect", "command", "reply", "data", "tls", "login",
+	                                     "accepted", "retrieved", "deleted", "disconnect" };
 	struct peer *p = CONTAINER_OF(o, struct peer, observer);
 	lua_State *L = p->L;
 
@@ -521,20 +518,13 @@ static int call(lua_State *L, void (*op)(struct machine *m))
 	return 0;
 }
 
-static int l_delayed(lua_State *L)
-{
-	return call(L, check(L)->machine->ops->delayed);
-}
-
-static int l_timed_out(lua_State *L)
-{
-	return call(L, check(L)->machine->ops->timed_out);
-}
-
-static int l_end(lua_State *L)
-{
-	return call(L, check(L)->machine->ops->end);
-}
+#define OPERATION(name) \
+	static int l_##name(lua_State *L) { return call(L, check(L)->machine->ops->name); }
+OPERATION(delayed)
+OPERATION(drained)
+OPERATION(timed_out)
+OPERATION(end)
+#undef OPERATION
 
 /* s:tls_started(): the handshake is done; what was unread before it is dropped, as hosts do */
 static int l_tls_started(lua_State *L)
@@ -586,7 +576,7 @@ int luaopen_bind_smtp(lua_State *L)
 	static const luaL_Reg methods[] = {
 		{ "feed", l_feed }, { "take", l_take }, { "wants", l_wants }, { "answer", l_answer },
 		{ "delivered", l_delivered }, { "timers", l_timers }, { "delayed", l_delayed },
-		{ "timed_out", l_timed_out }, { "end_", l_end },
+		{ "drained", l_drained }, { "timed_out", l_timed_out }, { "end_", l_end },
 		{ "tls_started", l_tls_started }, { "facts", l_facts }, { "close", l_close },
 		{ "__gc", l_close }, { NULL, NULL },
 	};
