@@ -260,7 +260,7 @@ static void begin(struct connection *c)
 	c->machine = server_accept_machine(c->worker, c->service, &setup);
 	c->phase = CONNECTION_TALKING;
 	c->machine->ops->start(c->machine);
-	if (c->worker->leaving)
+	if (c->worker->stopping)
 		c->machine->ops->end(c->machine);
 	pump(c, true);
 }
@@ -472,7 +472,7 @@ void server_connection_end(struct connection *c, bool at_once)
 {
 	if (c->phase == CONNECTION_GONE)
 		return;
-	if (at_once || !c->machine) {
+	if (at_once || c->phase == CONNECTION_PROXY || c->phase == CONNECTION_HANDSHAKE) {
 		gone(c);
 	} else if (c->phase == CONNECTION_TALKING) {
 		c->machine->ops->end(c->machine);

@@ -2,10 +2,8 @@
 #include "server/generation.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -49,19 +47,6 @@ static void explain_bind(const struct config_listener *l, const struct address *
 	}
 }
 
-/* Port 0 asks the kernel for a free one: handy for specs, which read it from the ready line. */
-static void learn_port(struct generation_socket *s)
-{
-	struct sockaddr_storage sa;
-	socklen_t len = sizeof(sa);
-
-	if (getsockname(s->fd, (struct sockaddr *)&sa, &len) < 0)
-		return;
-	s->address.port = ntohs(sa.ss_family == AF_INET6 ?
-	                        ((struct sockaddr_in6 *)(void *)&sa)->sin6_port :
-	                        ((struct sockaddr_in *)(void *)&sa)->sin_port);
-}
-
 static bool bind_one(struct generation *g, const struct generation *old,
                      const struct config_listener *l, const struct address *a, struct buf *error)
 {
@@ -82,8 +67,8 @@ static bool bind_one(struct generation *g, const struct generation *old,
 		explain_bind(l, a, errno, error);
 		return false;
 	}
-	if (!a->port)
-		learn_port(s);
+	if (a->port == 0)
+		(void)address_local(s->fd, &s->address);   /* the free one that the kernel found */
 	g->socket_count++;
 	return true;
 }

@@ -29,8 +29,10 @@ struct worker {
 	struct accept           *accept;
 	struct list              connections;
 	unsigned                 open;            /* connections in the list */
-	bool                     leaving;         /* no new sessions; ends with the last one */
-	struct timer             beat, grace;
+	bool                     serving;         /* said to be ready */
+	bool                     leaving;         /* no new clients; ends with the last session */
+	bool                     stopping;        /* sessions are asked to end as well */
+	struct timer             beat, grace, retry;
 	int                      exit_code;
 };
 
