@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "mail/address.h"
 
@@ -19,6 +20,7 @@ struct directory {
 	struct policy        policy;
 	const struct config *config;
 	struct store_client *store;
+	struct map           users, aliases, catch_all;       /* of the configuration */
 };
 
 /* One name on the way from the recipient to a mailbox. */
@@ -143,16 +145,28 @@ static bool visited(const struct step *step, struct slice address)
 	return false;
 }
 
+/* The configuration's word goes before the store's. */
+static enum status get_alias(struct search *s, struct slice address, struct store_alias *out)
+{
+	const struct config_alias *a = map_get(&s->d->aliases, address);
+
+	if (!a)
+		return s->d->store ? store_alias_get(s->d->store, address, &s->q->arena, out) :
+		                     ST_NOTFOUND;
+	out->address = (char *)a->address;
+	out->targets = (char **)a->targets;
+	for (out->target_count = 0; a->targets[out->target_count]; out->target_count++)
+		;
+	return ST_OK;
+}
+
 static enum found follow_alias(struct search *s, const struct step *step, struct slice address)
 {
 	struct step here = *step;
 	struct store_alias alias;
 	enum found found = FOUND_NOTHING;
-	enum status st;
+	enum status st = get_alias(s, address, &alias);
 
-	if (!s->d->store)
-		return FOUND_NOTHING;
-	st = store_alias_get(s->d->store, address, &s->q->arena, &alias);
 	if (st == ST_NOTFOUND)
 		return FOUND_NOTHING;
 	if (st != ST_OK)
@@ -180,9 +194,16 @@ static enum found follow_alias(struct search *s, const struct step *step, struct
 
 static enum found find_user(struct search *s, struct slice name, struct slice address)
 {
-	struct store_user user;
+	const struct config_user *configured = map_get(&s->d->users, name);
+	struct store_user user = { 0 };
 	enum status st;
 
+	if (configured) {
+		user.quota_octets = configured->quota_octets;
+		user.quota_messages = configured->quota_messages;
+		return deliver_to(s, configured->mailbox ? slice_from(configured->mailbox) : name, address,
+		                  &user);
+	}
 	if (!s->d->store)
 		return FOUND_NOTHING;
 	st = store_user_get(s->d->store, name, &s->q->arena, &user);
@@ -232,14 +253,16 @@ static enum found find_catch_all(struct search *s, const struct step *step,
                                  const struct store_domain *domain)
 {
 	struct slice name = join(&s->q->arena, SLICE(""), step->domain);
+	const struct config_catch_all *configured = map_get(&s->d->catch_all, step->domain);
+	const char *to = configured ? configured->target : domain->catch_all;
 	enum found found = FOUND_NOTHING;
 
 	/* "@example.test" in the table of aliases, or the domain's own catch-all. */
 	if (!visited(step, name))
 		found = follow_alias(s, step, name);
-	if (found != FOUND_NOTHING || !domain->catch_all)
+	if (found != FOUND_NOTHING || !to)
 		return found;
-	name = slice_from(domain->catch_all);
+	name = slice_from(to);
 	if (!visited(step, name)) {
 		found = resolve(s, name, step);
 		if (found != FOUND_NOTHING)
@@ -361,5 +384,27 @@ struct policy *server_directory_new(const struct config *config, struct store_cl
 	d->policy = (struct policy){ .ask = ask, .hooks = 1u << HOOK_ACCEPT_RECIPIENT };
 	d->config = config;
 	d->store = store;
+	map_init(&d->users);
+	map_init(&d->aliases);
+	map_init(&d->catch_all);
+	for (unsigned i = 0; i < config->user_count; i++)
+		(void)map_put(&d->users, slice_from(config->users[i].name), &config->users[i]);
+	for (unsigned i = 0; i < config->alias_count; i++)
+		(void)map_put(&d->aliases, slice_from(config->aliases[i].address), &config->aliases[i]);
+	for (unsigned i = 0; i < config->catch_all_count; i++)
+		(void)map_put(&d->catch_all, slice_from(config->catch_all[i].domain),
+		              &config->catch_all[i]);
 	return &d->policy;
+}
+
+void server_directory_free(struct policy *p)
+{
+	struct directory *d = p ? CONTAINER_OF(p, struct directory, policy) : NULL;
+
+	if (!d)
+		return;
+	map_free(&d->users, NULL);
+	map_free(&d->aliases, NULL);
+	map_free(&d->catch_all, NULL);
+	free(d);
 }

@@ -8,8 +8,9 @@
 #include "script/config.h"
 #include "store/client.h"
 
-/* Both are borrowed and outlive it.  Free with free(). */
+/* Both are borrowed and outlive it; store may be NULL. */
 struct policy *server_directory_new(const struct config *config, struct store_client *store);
+void server_directory_free(struct policy *p);             /* NULL is fine */
 
 /* Whether mail for the domain ends here. */
 bool server_directory_local(const struct config *config, struct store_client *store,

@@ -8,10 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -20,9 +16,11 @@
 #include "base/random.h"
 #include "server/control.h"
 #include "server/notify.h"
+#include "server/store_process.h"
+#include "server/title.h"
 
 enum { EXIT_BUSY = 75, EXIT_SYSTEM = 71, EXIT_CONFIG = 78 };
-enum { KILL_EXTRA_MS = 2000, STORE_STOP_MS = 30000, STORE_BACKLOG = 256 };
+enum { KILL_EXTRA_MS = 2000, STORE_STOP_MS = 30000 };
 
 /* ---- for the children ---- */
 
@@ -47,26 +45,6 @@ void server_master_close_store(struct master *m)
 }
 
 /* ---- directories, files and sockets of our own ---- */
-
-static bool make_directory(const char *path, mode_t mode, const char *key, char **error)
-{
-	char *parent = mem_strdup(path), *slash;
-	bool good = true;
-
-	/* Parents may be missing on the first start (var/ of a fresh checkout). */
-	for (slash = strchr(parent + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		(void)mkdir(parent, 0755);
-		*slash = '/';
-	}
-	free(parent);
-	if (mkdir(path, mode) < 0 && errno != EEXIST) {
-		*error = mem_printf("%s: the directory cannot be made: %s; make it or change %s", path,
-		                    strerror(errno), key);
-		good = false;
-	}
-	return good;
-}
 
 /* One server per runtime directory: the pid file is locked as long as the master lives. */
 static bool lock_pid_file(struct master *m, char **error)
@@ -94,67 +72,6 @@ static bool lock_pid_file(struct master *m, char **error)
 	return *error == NULL;
 }
 
-static bool is_alive(const struct sockaddr_un *to)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool alive = fd >= 0 && connect(fd, (const struct sockaddr *)to, sizeof(*to)) == 0;
-
-	if (fd >= 0)
-		close(fd);
-	return alive;
-}
-
-/* The store's socket belongs to the master, so that workers find it whichever store serves it. */
-static bool open_store_socket(struct master *m, char **error)
-{
-	const struct generation *g = m->generation;
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	mode_t mask;
-
-	if (snprintf(to.sun_path, sizeof(to.sun_path), "%s/sock", g->config->store.path) >=
-	    (int)sizeof(to.sun_path)) {
-		*error = mem_printf("store.path: \"%s\" is too long for a socket; at most 100 octets",
-		                    g->config->store.path);
-		return false;
-	}
-	if (is_alive(&to)) {
-		*error = mem_printf("store.path: another server or command uses %s; stop it or change "
-		                    "store.path", g->config->store.path);
-		return false;
-	}
-	(void)unlink(to.sun_path);
-	mask = umask(0177);
-	m->store_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (m->store_fd < 0 || bind(m->store_fd, (struct sockaddr *)&to, sizeof(to)) < 0 ||
-	    listen(m->store_fd, STORE_BACKLOG) < 0)
-		*error = mem_printf("%s: %s", to.sun_path, strerror(errno));
-	umask(mask);
-	return !*error && server_privilege_own(&g->privilege, to.sun_path, error);
-}
-
-/* Files of the store are made by the user who will write them. */
-static bool prepare_store(struct master *m, char **error)
-{
-	const struct generation *g = m->generation;
-	int pid = g->privilege.drop ? fork() : 0, status = 0;
-
-	if (!g->privilege.drop)
-		return store_prepare(&g->config->store, error) == ST_OK;
-	if (pid == 0) {
-		server_privilege_drop(&g->privilege);
-		if (store_prepare(&g->config->store, error) == ST_OK)
-			_exit(0);
-		log_error(*error ? *error : "the store cannot be prepared", NULL);
-		_exit(EXIT_SYSTEM);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0) {
-		*error = mem_printf("%s: user %s cannot prepare the store; the reason is above",
-		                    g->config->store.path, g->config->user);
-		return false;
-	}
-	return true;
-}
-
 void server_master_open_log(const struct generation *g)
 {
 	char *error = NULL;
@@ -173,10 +90,8 @@ static bool open_own(struct master *m, char **error)
 {
 	const struct config *c = m->generation->config;
 	char *socket_path = mem_printf("%s/control.sock", c->runtime);
-	bool good = make_directory(c->runtime, 0755, "runtime", error) && lock_pid_file(m, error) &&
-	            make_directory(c->store.path, 0700, "store.path", error) &&
-	            server_privilege_own(&m->generation->privilege, c->store.path, error) &&
-	            prepare_store(m, error) && open_store_socket(m, error);
+	bool good = server_store_process_directory(c->runtime, 0755, "runtime", error) && lock_pid_file(m, error) &&
+	            (m->store_fd = server_store_process_open(c, &m->generation->privilege, error)) >= 0;
 
 	if (good)
 		m->control = server_control_new(m, socket_path, error);
@@ -334,13 +249,8 @@ static void print_errors(const char *errors)
 
 static void clear(struct master *m)
 {
-	char *path = mem_printf("%s/sock", m->generation->config->store.path);
-
-	if (m->store_fd >= 0) {
-		close(m->store_fd);
-		(void)unlink(path);
-	}
-	free(path);
+	if (m->store_fd >= 0)
+		server_store_process_close(&m->generation->config->store, m->store_fd);
 	server_control_free(m->control);
 	if (m->pid_fd >= 0) {
 		(void)!ftruncate(m->pid_fd, 0);
@@ -379,6 +289,7 @@ int server_master_run(const struct master_options *options)
 	int code;
 
 	log_set_process("master");
+	server_title_set("master");
 	server_privilege_raise_files();
 	random_bytes(m.ticket_key, sizeof(m.ticket_key));
 	m.generation = server_generation_new(options->config, NULL, m.ticket_key, &error);

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "server/control.h"
 #include "server/master.h"
+#include "server/title.h"
 #include "server/worker.h"
 
 enum {
@@ -90,6 +91,7 @@ bool server_process_fork_store(struct master *m)
 	pid = fork_quiet(m);
 	if (pid == 0) {
 		log_set_process("store");
+		server_title_set("store");
 		signal(SIGUSR1, reopen_log);
 		for (unsigned i = 0; i < m->generation->socket_count; i++)
 			close(m->generation->sockets[i].fd);

@@ -15,6 +15,7 @@
 #include "server/accept.h"
 #include "server/connection.h"
 #include "server/directory.h"
+#include "server/title.h"
 
 enum { BEAT_MS = 1000, RETRY_MS = 50, EXIT_CONFIG = 78 };
 
@@ -271,7 +272,7 @@ static void clear(struct worker *w)
 	server_accept_free(w->accept);
 	if (w->script)
 		script_free(w->script);
-	free(w->directory);
+	server_directory_free(w->directory);
 	if (w->store)
 		store_client_free(w->store);
 	if (w->work)
@@ -290,6 +291,7 @@ int server_worker_run(const struct worker_setup *setup)
 	};
 
 	log_set_process(setup->name);
+	server_title_set(setup->name);
 	server_privilege_drop(&w.generation->privilege);
 	list_init(&w.connections);
 	timer_init(&w.beat, w.loop, beat, &w);
