@@ -19,7 +19,9 @@ struct store_client *store_client_new(struct loop *l, struct work_pool *files,
                                       const struct store_settings *s, char **error);
 void store_client_free(struct store_client *c);
 
-/* The provider of local mailboxes. */
+/* The provider of local mailboxes.  A delivery is all or nothing: when one mailbox is full its
+ * recipients get QUOTA and the others CANCELED (nothing is stored).  When done says another
+ * status than OK (NOSPACE, OVERLOAD, TEMPFAIL, IO) every result is that one. */
 struct mailbox_provider *store_client_mailboxes(struct store_client *c);
 
 /* ---- the directory: users, domains, aliases (read at once from LMDB) ---- */
@@ -46,7 +48,8 @@ enum status store_domain_get(struct store_client *c, struct slice name, struct a
 enum status store_alias_get(struct store_client *c, struct slice address, struct arena *a,
                             struct store_alias *out);
 
-/* In key order, *cursor starts as "" and is set to the last name seen (heap; freed at END). */
+/* In key order, *cursor starts as NULL or "" and is set to the last name seen (heap; at END it is
+ * freed and NULL).  A caller that stops earlier frees it. */
 enum status store_user_next(struct store_client *c, char **cursor, struct arena *a,
                             struct store_user *out);
 enum status store_domain_next(struct store_client *c, char **cursor, struct arena *a,
@@ -78,13 +81,18 @@ enum status store_mailbox_get(struct store_client *c, struct slice name, struct 
                               struct store_mailbox *out);
 enum status store_mailbox_next(struct store_client *c, char **cursor, struct arena *a,
                                struct store_mailbox *out);
-/* quota 0: the store's default. */
+/* Would a message of that many octets fit into the mailbox's quota now?  OK or QUOTA; answers at
+ * once, for RCPT.  A mailbox that does not exist yet has the default quota. */
+enum status store_mailbox_room(struct store_client *c, struct slice name, uint64_t octets);
+/* quota 0: the store's default.  Makes the mailbox when there is none. */
 void store_mailbox_quota(struct store_client *c, struct slice name, uint64_t octets,
                          uint64_t messages, store_done_fn *done, void *owner);
-/* Remove the mailbox with all its messages; its uidvalidity is never used again. */
+/* Remove the mailbox with all its messages; its uidvalidity is never used again.  BUSY while a
+ * session has it open, NOTFOUND. */
 void store_mailbox_remove(struct store_client *c, struct slice name, store_done_fn *done, void *owner);
 /* Append one message under a UIDL of another system (NULL: our own); received: seconds since 1970.
- * EXISTS when the UIDL is there already. */
+ * EXISTS when the UIDL is there already.  Quotas do not count.  The message stays the caller's
+ * and must live until done. */
 void store_mailbox_import(struct store_client *c, struct slice name, struct message *m,
                           const char *uidl, int64_t received, store_done_fn *done, void *owner);
 

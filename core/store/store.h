@@ -3,12 +3,14 @@
 #ifndef MOONPOST_STORE_STORE_H
 #define MOONPOST_STORE_STORE_H
 
-#include "base/status.h"
+#include <stdbool.h>
+
 #include "base/slice.h"
+#include "base/status.h"
 
 /* Keys of the same name under `store` in the configuration. */
 struct store_settings {
-	const char *path;                     /* data directory: mail.mdb, blobs/, locks/, spool/, sock */
+	const char *path;                     /* data directory: mail.mdb, store.lock, blobs/, locks/, spool/, sock */
 	uint64_t map_octets;                  /* address space of the environment; default 256 GiB */
 	uint64_t min_free_octets;             /* below: 452 at MAIL; default 64 MiB */
 	uint64_t ballast_octets;              /* file given up when the disk is full; default 8 MiB */
@@ -27,9 +29,21 @@ void store_settings_default(struct store_settings *s);
  * failure error (heap, the caller frees) says what and where. */
 enum status store_prepare(const struct store_settings *s, char **error);
 
+/* Bind <path>/sock and listen; the descriptor (close-on-exec) or -1 with error set.  An old
+ * socket file is replaced: ask with store_running first. */
+int store_listen(const struct store_settings *s, char **error);
+
+/* Does a store process hold the directory? */
+bool store_running(const struct store_settings *s);
+
+/* Connect to <path>/sock; -1 with errno.  Non-blocking. */
+int store_connect(const struct store_settings *s);
+
 /* The store process: serves the listening unix socket until SIGTERM or until alive_fd (a pipe
  * from the master, or -1) closes; then commits what is queued and returns the exit code.
- * Takes the write lock of the directory first: BUSY is exit code 75 with a log line. */
+ * Takes the write lock of the directory first: BUSY is exit code 75 with a log line, an
+ * environment that cannot be opened 73, one that cannot be written 74.  SIGINT is ignored (Ctrl-C
+ * reaches the whole foreground group, and the master decides). */
 int store_run(const struct store_settings *s, int listen_fd, int alive_fd);
 
 #endif

@@ -1,0 +1,16 @@
+/* Percentiles of recent values in fixed memory: buckets an eighth of a power of two wide; old
+ * values fade (all counts are halved now and then). */
+#ifndef MOONPOST_STORE_HISTOGRAM_H
+#define MOONPOST_STORE_HISTOGRAM_H
+
+#include <stdint.h>
+
+enum { HISTOGRAM_BUCKETS = 512, HISTOGRAM_FADE_AT = 8192 };
+
+struct histogram { uint32_t total, counts[HISTOGRAM_BUCKETS]; };
+
+void     histogram_add(struct histogram *h, uint64_t value);
+/* The upper end of the bucket that holds the percentile (1-100); 0 when empty. */
+uint64_t histogram_percentile(const struct histogram *h, unsigned percent);
+
+#endif

@@ -1,0 +1,15 @@
+/* The lock of a maildrop (RFC 1939, 8): an OFD lock on one file per mailbox.  It conflicts within
+ * and across processes, and the kernel frees it with the process. */
+#ifndef MOONPOST_STORE_LOCK_H
+#define MOONPOST_STORE_LOCK_H
+
+#include "base/slice.h"
+
+/* OK: *fd holds the lock until closed.  last_use (may be NULL): when it was taken the time before,
+ * 0 if never; from now on it is now.  BUSY, IO. */
+enum status lock_take(const char *directory, struct slice mailbox, int *fd, int64_t *last_use);
+
+/* Remove the file of a mailbox that is no more; the caller holds its lock. */
+void lock_remove(const char *directory, struct slice mailbox);
+
+#endif
