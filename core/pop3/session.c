@@ -157,22 +157,24 @@ static bool take_line(struct pop3_session *s, struct slice *in)
 
 	if (in->len == 0)
 		return false;
+	if (!s->line_since_ms)
+		s->line_since_ms = clock_ms();
 	if (s->skipping) {
 		s->skipping = lines_skip(in) != ST_OK;
+		if (!s->skipping)
+			s->line_since_ms = 0;
 		return !s->skipping;
 	}
 	st = lines_next(in, line_limit(s, *in), &line);
 	/* Somebody who types with LF alone would wait for ever: tell at once. */
 	bool bare = st == ST_AGAIN && slice_find(*in, '\n') < in->len;
 
-	if (st == ST_AGAIN && !bare) {
-		if (!s->line_since_ms)
-			s->line_since_ms = clock_ms();
+	if (st == ST_AGAIN && !bare)
 		return false;
-	}
-	s->line_since_ms = 0;
-	if (st == ST_TOOBIG || bare) {
-		s->skipping = true;
+	s->skipping = st == ST_TOOBIG || bare;
+	if (!s->skipping)
+		s->line_since_ms = 0;
+	if (s->skipping) {
 		refuse_line(s, bare ? POP3_TEXT_BARE_EOL : POP3_TEXT_TOO_LONG);
 	} else if (st != ST_OK) {
 		refuse_line(s, POP3_TEXT_BARE_EOL);

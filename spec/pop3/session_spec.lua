@@ -188,6 +188,17 @@ describe("a POP3 session", function()
       assert.equal(10000, s:timeout())
     end)
 
+    it("gives none to a line that is too long and does not end either", function()
+      local s = pop3.new { settings = { login_timeout_ms = 10000 } }
+      base.clock_fake(1000 * 1000000)
+      s:feed(("x"):rep(600))
+      base.clock_fake(1009 * 1000000)
+      s:feed("x")
+      assert.equal(1000, s:timeout())
+      s:feed("\r\n")
+      assert.equal(10000, s:timeout())
+    end)
+
     it("has no time-out while it waits for an answer of its own side", function()
       local s = pop3.new { policy = function() return "later" end }
       s:login()
