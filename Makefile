@@ -75,6 +75,30 @@ $(OUT)/.headers: Makefile
 
 -include $(CORE_OBJ:.o=.d) $(BIN_OBJ:.o=.d) $(BIND_OBJ:.o=.d)
 
+# ---- fuzzing ----
+
+# One program per spec/fuzz/fuzz_<name>.c; how to add one is said in spec/fuzz/fuzz.h.
+FUZZ_SECONDS ?= 3
+FUZZ_SEED    ?= 1
+FUZZERS := $(patsubst spec/fuzz/fuzz_%.c,%,$(wildcard spec/fuzz/fuzz_*.c))
+FUZZ_OBJ := $(patsubst %.c,$(OUT)/%.o,$(wildcard spec/fuzz/*.c))
+
+$(OUT)/fuzz_%: $(OUT)/spec/fuzz/fuzz_%.o $(OUT)/spec/fuzz/driver.o $(OUT)/libmoonpost.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+fuzz-build: $(FUZZERS:%=$(OUT)/fuzz_%)
+
+# The saved inputs, then FUZZ_SECONDS of changed ones, under the sanitizers.
+fuzz:
+	@$(MAKE) --no-print-directory -s -j$(JOBS) MODE=asan fuzz-build
+	@mkdir -p $(BUILD)/fuzz; passed=0; failed=0; for name in $(FUZZERS); do \
+		if FUZZ_ARTIFACTS=$(BUILD)/fuzz ASAN_OPTIONS=detect_leaks=1 $(BUILD)/asan/fuzz_$$name \
+			-mutate $(FUZZ_SECONDS) -seed $(FUZZ_SEED) spec/fuzz/corpus/$$name; \
+		then passed=$$((passed + 1)); else failed=$$((failed + 1)); fi; \
+	done; echo "$$passed passed, $$failed failed"; [ $$failed = 0 ]
+
+-include $(FUZZ_OBJ:.o=.d)
+
 # ---- use ----
 
 setup:
@@ -110,6 +134,7 @@ help:
 	@echo "make            build build/release/moonpost"
 	@echo "make run        install what is missing, build, start the demo server (Ctrl-C ends it)"
 	@echo "make test       install what is missing, run every check"
+	@echo "make fuzz       saved and made-up input against the parsers (FUZZ_SECONDS=3, FUZZ_SEED=1)"
 	@echo "make lint       clang-tidy, cppcheck, luacheck, shellcheck and a build with clang"
 	@echo "make setup      only install the Debian packages that the build and the demo need"
 	@echo "make install    into DESTDIR, prefix (default /usr/local); configuration is never overwritten"
@@ -117,4 +142,4 @@ help:
 
 FORCE:
 
-.PHONY: all setup run test lint install clean help FORCE
+.PHONY: all fuzz fuzz-build setup run test lint install clean help FORCE

@@ -4,8 +4,9 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "hook/login_exchange.h"
 #include "mail/base64.h"
+#include "hook/login_exchange.h"
+#include "hook/login_sasl.h"
 
 enum need {
 	NEED_PRIVACY = 1,        /* the password or token itself goes over the wire */

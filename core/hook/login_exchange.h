@@ -3,8 +3,8 @@
 #ifndef MOONPOST_HOOK_LOGIN_EXCHANGE_H
 #define MOONPOST_HOOK_LOGIN_EXCHANGE_H
 
-#include "hook/login.h"
 #include "mail/sasl.h"
+#include "hook/login.h"
 
 /* Takes the client's next message, decoded: asks, challenges or ends. */
 typedef void login_message_fn(struct login *l, struct slice message);
@@ -40,17 +40,5 @@ void login_exchange_stop(struct login *l, enum login_step step);  /* LOGIN_BAD, 
 
 /* Keep identity and verdict of the accepted question; user as given when it names nobody. */
 void login_exchange_keep_answer(struct login *l);
-
-/* The mechanisms' first messages and challenges (login_sasl.c). */
-login_message_fn login_sasl_plain, login_sasl_oauthbearer, login_sasl_xoauth2, login_sasl_scram,
-                 login_sasl_scram_plus, login_sasl_login_user;
-void login_sasl_start_login(struct login *l);
-void login_sasl_start_cram_md5(struct login *l);
-
-/* USER/PASS and the end of PLAIN and LOGIN: user and secret are there, ask. */
-void login_sasl_ask_auth(struct login *l);
-
-/* APOP's question and answer: like CRAM-MD5 but for the digest. */
-void login_sasl_apop(struct login *l);
 
 #endif

@@ -3,13 +3,14 @@
  *
  * Unknown users cost the same work and see the same dialogue as known ones, as far as the core
  * can do it: made-up salts, keys and passwords that no proof fits. */
+#include "hook/login_sasl.h"
+
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "hook/login_exchange.h"
 
 static unsigned char salt_secret[32];
 static size_t salt_secret_len;

@@ -10,7 +10,7 @@ struct address_parts {
 	struct slice whole;               /* local part as given "@" domain; no brackets, no source route */
 	struct slice localpart;           /* as given, quotes and all */
 	struct slice plain;               /* local part without quotes and backslashes */
-	struct slice domain;              /* lower case; an address literal keeps its brackets; "" for postmaster */
+	struct slice domain;              /* lower case; a literal keeps its brackets; "": postmaster */
 	bool         utf8;                /* has an octet above 127: needs SMTPUTF8 */
 	bool         literal;
 };
