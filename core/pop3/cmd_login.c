@@ -40,6 +40,7 @@ static void enter_maildrop(struct pop3_session *s, struct maildrop *m)
 	const struct facts *f = &s->machine.facts;
 
 	if (too_early(s, m)) {
+		m->unused = true;
 		m->ops->close(m);
 		log_info("maildrop refused", "session", f->id, "user", f->identity.user, "reason",
 		         "login delay", NULL);

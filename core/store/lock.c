@@ -83,6 +83,13 @@ enum status lock_take(const char *directory, struct slice mailbox, int *fd, int6
 	return st;
 }
 
+void lock_unused(int fd, int64_t last_use)
+{
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = last_use } };
+
+	(void)futimens(fd, times);
+}
+
 void lock_remove(const char *directory, struct slice mailbox)
 {
 	char path[STORE_PATH_MAX];

@@ -9,6 +9,9 @@
  * 0 if never; from now on it is now.  BUSY, IO. */
 enum status lock_take(const char *directory, struct slice mailbox, int *fd, int64_t *last_use);
 
+/* The holder of fd gives it back without having used it: last_use is again what it was. */
+void lock_unused(int fd, int64_t last_use);
+
 /* Remove the file of a mailbox that is no more; the caller holds its lock. */
 void lock_remove(const char *directory, struct slice mailbox);
 

@@ -236,7 +236,7 @@ describe("the maildrop behind a login", function()
     local settings = { login_delay_s = 60 }
     local reply, s = open { settings = settings, last_login = 1000000 - 59 }
     assert.equal("-ERR [LOGIN-DELAY] wait 60 seconds between logins\r\n", reply)
-    assert.same({ 1, 1 }, { s:numbers().opened, s:numbers().closed })
+    assert.same({ 1, 1, 1 }, { s:numbers().opened, s:numbers().closed, s:numbers().unused })
     assert.is_nil(s:user())
     assert.equal(welcome, (open { settings = settings, last_login = 1000000 - 60 }))
     assert.equal(welcome, (open { settings = settings, last_login = 0 }))

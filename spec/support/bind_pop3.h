@@ -29,7 +29,7 @@ struct spec_session {
 	unsigned                index;        /* READ: what was asked */
 	uint64_t                offset;
 	size_t                  max;
-	unsigned                open_count, close_count, cancel_count;
+	unsigned                open_count, close_count, cancel_count, unused_count;
 };
 
 /* Options of the spec: a field, pushed; the same as a value. */
