@@ -1,0 +1,309 @@
+/* Life of a worker: start everything, say ready, serve, leave when told.
+ *
+ *   starting -> serving -> leaving (no new clients) -> stopping (sessions are ended) -> exit */
+#include "server/worker.h"
+
+#include <cjson/cJSON.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/accept.h"
+#include "server/connection.h"
+#include "server/directory.h"
+#include "server/title.h"
+
+enum { BEAT_MS = 1000, RETRY_MS = 50, EXIT_CONFIG = 78 };
+
+static void beat(void *owner)
+{
+	struct worker *w = owner;
+	struct board_gauges *g = &w->slot->gauges;
+	struct script_numbers n = { 0 };
+
+	atomic_store(&g->beat_ms, clock_ms());
+	script_numbers(w->script, &n);
+	atomic_store(&g->script_calls, n.calls);
+	atomic_store(&g->script_errors, n.errors);
+	atomic_store(&g->script_running, n.running);
+	atomic_store(&g->script_octets, n.memory_octets);
+	server_transcript_refresh(&w->transcript);
+	timer_start(&w->beat, BEAT_MS);
+}
+
+/* ---- leaving ---- */
+
+void server_worker_left(struct worker *w)
+{
+	if (w->leaving && w->open == 0)
+		loop_stop(w->loop);
+}
+
+static void end_all(struct worker *w, bool at_once)
+{
+	LIST_EACH(&w->connections, link)
+		server_connection_end(CONTAINER_OF(link, struct connection, link), at_once);
+}
+
+static void leave(struct worker *w)
+{
+	if (w->leaving)
+		return;
+	w->leaving = true;
+	timer_stop(&w->retry);
+	if (w->accept)
+		server_accept_stop(w->accept);
+}
+
+static void grace_over(void *owner)
+{
+	struct worker *w = owner;
+
+	log_notice("the time for running sessions is over", "sessions", log_u64(w->open), NULL);
+	end_all(w, true);
+	server_worker_left(w);
+}
+
+static void stop(struct worker *w)
+{
+	leave(w);
+	if (!w->stopping) {
+		w->stopping = true;
+		end_all(w, false);
+		timer_start(&w->grace, w->config->stop_grace_ms);
+	}
+	server_worker_left(w);
+}
+
+static void drain_over(void *owner)
+{
+	struct worker *w = owner;
+
+	log_notice("the time for sessions of the old configuration is over", "sessions",
+	           log_u64(w->open), NULL);
+	w->grace.fn = grace_over;
+	stop(w);
+}
+
+static void drain(struct worker *w)
+{
+	leave(w);
+	if (w->config->reload_grace_ms && !w->stopping) {
+		w->grace.fn = drain_over;
+		timer_start(&w->grace, w->config->reload_grace_ms);
+	}
+	server_worker_left(w);
+}
+
+static void on_signal(void *owner, int signum)
+{
+	struct worker *w = owner;
+
+	(void)signum;
+	/* Somebody else than the master wants this worker to go: the master sends another one. */
+	(void)server_channel_send(w->channel, CHANNEL_LEAVING, SLICE_NONE);
+	w->grace.fn = grace_over;
+	stop(w);
+}
+
+static void master_died(void *owner)
+{
+	struct worker *w = owner;
+
+	log_error("the master is gone, so this worker finishes its sessions and ends", NULL);
+	w->exit_code = EXIT_FAILURE;
+	w->grace.fn = grace_over;
+	stop(w);
+}
+
+/* ---- messages of the master ---- */
+
+struct numbers_request { struct worker *worker; uint32_t id; };
+
+static void got_numbers(void *owner, enum status st, const struct store_numbers *n)
+{
+	struct numbers_request *r = owner;
+	cJSON *o = cJSON_CreateObject();
+	char *json, *packet;
+
+	if (st == ST_OK) {
+		const struct { const char *name; uint64_t value; } members[] = {
+			{ "commits", n->commits }, { "messages", n->messages },
+			{ "deletions", n->deletions }, { "requests_queued", n->requests_queued },
+			{ "octets_queued", n->octets_queued }, { "batch_p50", n->batch_p50 },
+			{ "batch_max", n->batch_max }, { "commit_us_p50", n->commit_us_p50 },
+			{ "commit_us_p99", n->commit_us_p99 }, { "flush_us_p50", n->flush_us_p50 },
+			{ "pages_used", n->pages_used }, { "pages_free", n->pages_free },
+			{ "map_octets", n->map_octets }, { "disk_free_octets", n->disk_free_octets },
+			{ "reader_lag", n->reader_lag },
+		};
+
+		for (unsigned i = 0; i < COUNT_OF(members); i++)
+			cJSON_AddNumberToObject(o, members[i].name, (double)members[i].value);
+	} else {
+		cJSON_AddStringToObject(o, "error", status_text(st));
+	}
+	json = cJSON_PrintUnformatted(o);
+	packet = mem_printf("%u %s", r->id, json);
+	(void)server_channel_send(r->worker->channel, CHANNEL_NUMBERS, slice_from(packet));
+	free(packet);
+	free(json);
+	cJSON_Delete(o);
+	free(r);
+}
+
+static uint32_t take_id(struct slice *text)
+{
+	struct slice word = SLICE_NONE;
+	uint64_t id = 0;
+
+	if (slice_cut(text, ' ', &word) != ST_OK || slice_to_u64(word, &id) != ST_OK)
+		return 0;
+	return (uint32_t)id;
+}
+
+static void on_message(void *owner, enum channel_kind kind, struct slice text)
+{
+	struct worker *w = owner;
+	struct transcript_filter filter;
+	struct numbers_request *request;
+	uint32_t id;
+
+	switch (kind) {
+	case CHANNEL_STOP:
+		w->grace.fn = grace_over;
+		stop(w);
+		break;
+	case CHANNEL_DRAIN:
+		drain(w);
+		break;
+	case CHANNEL_NOW:
+		leave(w);
+		w->stopping = true;
+		end_all(w, true);
+		server_worker_left(w);
+		break;
+	case CHANNEL_TRACE:
+		id = take_id(&text);
+		if (id && server_transcript_parse_filter(text, &filter))
+			(void)server_transcript_subscribe(&w->transcript, id, &filter);
+		break;
+	case CHANNEL_UNTRACE:
+		server_transcript_unsubscribe(&w->transcript, take_id(&text));
+		break;
+	case CHANNEL_ASK_NUMBERS:
+		request = MEM_NEW(struct numbers_request);
+		*request = (struct numbers_request){ w, take_id(&text) };
+		store_numbers_get(w->store, got_numbers, request);
+		break;
+	case CHANNEL_REOPEN_LOG:
+		(void)log_reopen();
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- starting ---- */
+
+static void ask_store(void *owner);
+
+/* The store answers: serve. */
+static void store_answered(void *owner, enum status st, const struct store_numbers *n)
+{
+	struct worker *w = owner;
+
+	(void)n;
+	if (w->leaving)
+		return;
+	if (st != ST_OK) {
+		timer_start(&w->retry, RETRY_MS);
+		return;
+	}
+	w->serving = true;
+	w->accept = server_accept_new(w);
+	(void)server_channel_send(w->channel, CHANNEL_READY, SLICE_NONE);
+}
+
+static void ask_store(void *owner)
+{
+	struct worker *w = owner;
+
+	store_numbers_get(w->store, store_answered, w);
+}
+
+static bool start(struct worker *w)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	struct script_setup setup = { .loop = w->loop, .config = w->config };
+	char *error = NULL;
+
+	w->work = work_pool_new(w->loop, cores > 2 ? (unsigned)cores : 2, "work");
+	w->store = store_client_new(w->loop, w->work, &w->config->store, &error);
+	if (w->store) {
+		w->directory = server_directory_new(w->config, w->store);
+		setup.work = w->work;
+		setup.store = w->store;
+		setup.next_policy = w->directory;
+		setup.next_mailboxes = store_client_mailboxes(w->store);
+		w->script = script_new(&setup, &error);
+	}
+	if (!w->script) {
+		(void)server_channel_send(w->channel, CHANNEL_FAILED,
+		                          slice_from(error ? error : "cannot start"));
+		free(error);
+		return false;
+	}
+	server_transcript_set_next(&w->transcript, script_observer(w->script));
+	beat(w);
+	ask_store(w);
+	return true;
+}
+
+static void clear(struct worker *w)
+{
+	timer_stop(&w->beat);
+	timer_stop(&w->grace);
+	timer_stop(&w->retry);
+	server_accept_free(w->accept);
+	if (w->script)
+		script_free(w->script);
+	server_directory_free(w->directory);
+	if (w->store)
+		store_client_free(w->store);
+	if (w->work)
+		work_pool_free(w->work);
+	server_channel_free(w->channel);
+}
+
+int server_worker_run(const struct worker_setup *setup)
+{
+	struct worker w = {
+		.loop = setup->loop,
+		.generation = setup->generation,
+		.config = setup->generation->config,
+		.board = setup->board,
+		.slot = setup->slot,
+	};
+
+	log_set_process(setup->name);
+	server_title_set(setup->name);
+	server_privilege_drop(&w.generation->privilege);
+	list_init(&w.connections);
+	timer_init(&w.beat, w.loop, beat, &w);
+	timer_init(&w.grace, w.loop, grace_over, &w);
+	timer_init(&w.retry, w.loop, ask_store, &w);
+	w.channel = server_channel_new(w.loop, setup->channel, on_message, master_died, &w);
+	server_transcript_init(&w.transcript, w.slot, w.channel);
+	loop_signal(w.loop, SIGTERM, on_signal, &w);
+	if (start(&w))
+		loop_run(w.loop);
+	else
+		w.exit_code = EXIT_CONFIG;
+	clear(&w);
+	return w.exit_code;
+}
