@@ -25,6 +25,7 @@ struct loop {
 	ev_signal       sigchld;
 	struct tick     reap;
 	unsigned        generation;
+	struct loop_block block;
 };
 
 struct watched_signal {
@@ -120,6 +121,11 @@ void loop_alarm(struct loop *l, uint64_t at_ms)
 		set_alarm(l, at_ms, clock_ms());
 }
 
+struct loop_block *loop_block(struct loop *l)
+{
+	return &l->block;
+}
+
 unsigned loop_generation(const struct loop *l)
 {
 	return l->generation;
@@ -207,6 +213,7 @@ void loop_free(struct loop *l)
 	if (l == NULL)
 		return;
 	forget_all(l);
+	free(l->block.data);
 	free(l);
 }
 

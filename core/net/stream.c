@@ -1,6 +1,6 @@
 /* Buffers, events and back-pressure of a connection.  The TLS layer is in net/stream_tls.c.
  *
- * Input is read into one 64 KiB block that all streams of the process share and that is lent to
+ * Input is read into one 64 KiB block that all streams of a loop share and that is lent to
  * the stream while its readable() runs; only what the owner leaves there is copied into memory of
  * the stream.  So a session that takes its commands at once costs no allocation, and none while
  * it is idle. */
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "net/loop_internal.h"
 #include "net/stream_internal.h"
 
 enum {
@@ -26,18 +27,16 @@ enum {
 	WRITE_TURN = 262144,              /* TLS output per turn, so that others get theirs */
 };
 
-static struct { char *data; size_t cap; } shared;
-
 /* Give the stream a large block to read into; its leftover moves along. */
 static void lend_block(struct stream *s)
 {
-	struct buf lent = { shared.data, 0, 0, shared.cap, s->input.max };
+	struct loop_block *block = loop_block(s->loop);
+	struct buf lent = { block->data, 0, 0, block->cap, s->input.max };
 	char *room;
 
 	if (buf_len(&s->input) > KEEP_OWN)
 		return;
-	shared.data = NULL;
-	shared.cap = 0;
+	*block = (struct loop_block){ NULL, 0 };
 	/* The ceiling is of the leftover too, so the whole block is always allowed. */
 	if (buf_reserve(&lent, INPUT_MAX, &room) != ST_OK || buf_append(&lent, buf_slice(&s->input)))
 		abort();
@@ -48,15 +47,15 @@ static void lend_block(struct stream *s)
 /* Take it back; what the owner has not consumed goes into memory of its own size. */
 static void return_block(struct stream *s)
 {
+	struct loop_block *block = loop_block(s->loop);
 	struct buf own = { .max = s->input.max };
 
-	if (s->input.cap < INPUT_MAX || shared.data != NULL) {
+	if (s->input.cap < INPUT_MAX || block->data != NULL) {
 		buf_shrink(&s->input);
 		return;
 	}
 	(void)buf_append(&own, buf_slice(&s->input));
-	shared.data = s->input.data;
-	shared.cap = s->input.cap;
+	*block = (struct loop_block){ s->input.data, s->input.cap };
 	s->input = own;
 }
 

@@ -5,8 +5,11 @@ local net = require("spec.support.bind")("net")
 
 local M = { net = net, base = base }
 
+-- The sanitizer's library is for us, not for the commands we start.
+local CLEAN = "env -u LD_PRELOAD "
+
 local function sh(command)
-  assert(os.execute(command .. " >/dev/null 2>&1"), command)
+  assert(os.execute(CLEAN .. command .. " >/dev/null 2>&1"), command)
 end
 
 function M.directory()
@@ -84,6 +87,14 @@ function M.log_of(directory, fn)
   return M.read(path)
 end
 
+---Run the loop until condition() is true; it is asked after every event and every millisecond.
+function M.eventually(condition)
+  local limit = net.now_ms() + 5000
+  while not net.run(1, condition) do
+    assert(net.now_ms() < limit, "it did not happen")
+  end
+end
+
 ---A stream that notes what happens: .got (all input), .closed, .secured, .drained (count).
 function M.peer(fd, more)
   local p = { got = {}, drained = 0 }
@@ -143,7 +154,7 @@ function M.s_client(directory, context, options)
     server.stream:start_tls(context)
   end)
   os.remove(out .. ".end")
-  os.execute(("(openssl s_client -ign_eof -connect 127.0.0.1:%d -CAfile %s/root.pem %s </dev/null >%s 2>&1; " ..
+  os.execute(("(" .. CLEAN .. "openssl s_client -ign_eof -connect 127.0.0.1:%d -CAfile %s/root.pem %s </dev/null >%s 2>&1; " ..
     "echo >%s.end) &"):format(net.local_address(fd).port, directory, options, out, out))
   local function ended()
     local f = io.open(out .. ".end")

@@ -428,6 +428,25 @@ void bind_net_type(lua_State *L, const char *name, const luaL_Reg *methods, lua_
 	lua_pop(L, 1);
 }
 
+/* The loop goes last: what was made first is collected last when Lua ends. */
+static int l_loop_free(lua_State *L)
+{
+	(void)L;
+	loop_free(loop);
+	loop = NULL;
+	return 0;
+}
+
+static void own_loop(lua_State *L)
+{
+	static const luaL_Reg nothing[] = { { NULL, NULL } };
+
+	bind_net_type(L, "net.loop", nothing, l_loop_free);
+	lua_newuserdatauv(L, 1, 0);
+	luaL_setmetatable(L, "net.loop");
+	luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
 int luaopen_bind_net(lua_State *L)
 {
 	static const luaL_Reg callback[] = {
@@ -446,6 +465,8 @@ int luaopen_bind_net(lua_State *L)
 		{ NULL, NULL },
 	};
 
+	if (loop == NULL)
+		own_loop(L);
 	bind_net_type(L, "net.callback", callback, l_callback_free);
 	bind_net_type(L, "net.pool", pool, l_pool_free);
 	luaL_newlib(L, functions);
