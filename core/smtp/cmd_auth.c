@@ -30,11 +30,13 @@ static void refused(struct smtp_session *s, const struct verdict *v)
 
 static void canceled(struct smtp_session *s)
 {
-	if (s->auth_line_too_long)
-		smtp_reply(s, 500, "5.5.6", "Authentication exchange line is too long");
+	struct smtp_failure why = s->auth_failure;
+
+	s->auth_failure = (struct smtp_failure){ 0 };
+	if (why.code)
+		smtp_reply(s, why.code, why.status, "%s", why.text);
 	else
 		smtp_reply(s, 501, "5.7.0", "Authentication canceled");
-	s->auth_line_too_long = false;
 }
 
 static uint32_t refusal_delay(const struct smtp_session *s, const struct verdict *v)
@@ -80,9 +82,9 @@ void smtp_cmd_auth_line(struct smtp_session *s, struct slice line)
 	login_feed(&s->login, line);
 }
 
-void smtp_cmd_auth_too_long(struct smtp_session *s)
+void smtp_cmd_auth_broken(struct smtp_session *s, struct smtp_failure why)
 {
-	s->auth_line_too_long = true;
+	s->auth_failure = why;
 	smtp_cmd_auth_line(s, SLICE("*"));
 }
 

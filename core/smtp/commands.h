@@ -34,8 +34,8 @@ const struct smtp_command *smtp_command_table(void);
 
 /* One line of a SASL exchange. */
 void smtp_cmd_auth_line(struct smtp_session *s, struct slice line);
-/* That line was longer than max_auth_line_octets. */
-void smtp_cmd_auth_too_long(struct smtp_session *s);
+/* That line was no line: too long, or with a bare CR or LF.  Ends the exchange. */
+void smtp_cmd_auth_broken(struct smtp_session *s, struct smtp_failure why);
 /* login's step function. */
 void smtp_cmd_auth_step(void *owner, enum login_step step);
 

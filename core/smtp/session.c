@@ -199,14 +199,24 @@ void smtp_session_greet(struct smtp_session *s)
 
 /* Input. */
 
-static void refuse_line(struct smtp_session *s, const char *why)
+static const struct smtp_failure bare = {
+	500, "5.5.2", "A line ends in CR LF; a CR or LF alone is not accepted",
+};
+static const struct smtp_failure too_long = { 500, "5.5.2", "Line too long" };
+static const struct smtp_failure auth_too_long = {                     /* RFC 4954, 6 */
+	500, "5.5.6", "Authentication exchange line is too long",
+};
+
+static void refuse_line(struct smtp_session *s, struct smtp_failure why)
 {
+	if (s->input == INPUT_AUTH) {
+		smtp_cmd_auth_broken(s, why);
+		return;
+	}
 	machine_observe(&s->machine, EVENT_COMMAND, SLICE("(line refused)"), smtp_session_state_name(s),
 	                NULL, 0);
-	smtp_reply(s, 500, "5.5.2", "%s", why);
+	smtp_reply(s, why.code, why.status, "%s", why.text);
 }
-
-static const char bare[] = "A line ends in CR LF; a CR or LF alone is not accepted";
 
 /* A bare LF in a line that is not complete: say so at once instead of waiting for a CRLF that a
  * person at a terminal will never send. */
@@ -215,15 +225,6 @@ static bool has_bare_lf(struct slice in)
 	size_t lf = slice_find(in, '\n');
 
 	return lf < in.len && (lf == 0 || in.ptr[lf - 1] != '\r');
-}
-
-static void line_too_long(struct smtp_session *s)
-{
-	s->skipping = true;
-	if (s->input == INPUT_AUTH)
-		smtp_cmd_auth_too_long(s);
-	else
-		refuse_line(s, "Line too long");
 }
 
 /* Whether an incomplete line took too long as a whole: one octet a minute is not a client. */
@@ -263,8 +264,9 @@ static bool feed_line(struct smtp_session *s, struct slice *in)
 		return false;
 	}
 	s->line_started_ms = 0;
+	s->skipping = st == ST_TOOBIG;
 	if (st == ST_TOOBIG)
-		line_too_long(s);
+		refuse_line(s, auth ? auth_too_long : too_long);
 	else if (st == ST_SYNTAX)
 		refuse_line(s, bare);
 	else if (auth)

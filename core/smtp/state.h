@@ -45,7 +45,7 @@ struct smtp_session {
 	unsigned inside;                          /* calls from the host on the stack */
 	bool     skipping;                        /* up to the CRLF of a refused line */
 	bool     ending;                          /* the server stops: 421 at the next chance */
-	bool     auth_line_too_long;
+	struct smtp_failure auth_failure;         /* why the exchange is ended by us, if it is */
 	bool     after_auth;                      /* the last known command was AUTH */
 	bool     login_by_xclient;
 };

@@ -88,6 +88,19 @@ describe("AUTH", function()
   end)
 end)
 
+describe("a line of the exchange with a bare CR or LF", function()
+  it("ends the exchange, also when nothing follows the LF", function()
+    local peer = server()
+    peer:say "AUTH PLAIN"
+    assert.matches("^500 5%.5%.2 ", peer:say("AGFs\nYWxp"))
+    assert.equal("250", codes(peer:say "NOOP"))
+    peer:say "AUTH PLAIN"
+    peer.session:feed "AGFs\n"
+    assert.matches("^500 5%.5%.2 ", peer.session:take())
+    assert.equal("250", codes(peer:say("rest of it", "NOOP")))
+  end)
+end)
+
 describe("a refused login", function()
   it("is answered after the delay, 535 without saying what was wrong", function()
     local peer = server { auth_failure_delay_ms = 2000 }
