@@ -217,7 +217,9 @@ static const struct config_key file_keys[] = {
 	KEY("smtp.auth_without_tls_on_loopback", BOOL, smtp.auth_without_tls_on_loopback,
 	    "the same from 127.0.0.0/8 and ::1"),
 	KEY("smtp.vrfy", BOOL, smtp.vrfy,
-	    "VRFY answers from the directory; else 252"),
+	    "VRFY and EXPN answer from the directory; else 252 and 550"),
+	KEY("smtp.quota_tempfail", BOOL, smtp.quota_tempfail,
+	    "a full mailbox is 452 4.2.2 (try again); else 552 5.2.2"),
 
 	KEY("pop3.banner", STRING, pop3.banner,
 	    "text behind +OK in the greeting"),

@@ -180,5 +180,6 @@ void config_parts_finish(struct config_reader *r)
 		buf_reset(&r->path);
 	}
 	c->smtp.hostname = c->pop3.hostname = c->hostname;
+	c->smtp.recipient_delimiter = c->recipient_delimiter;
 	c->pop3.default_domain = c->default_domain;
 }
