@@ -68,7 +68,7 @@ static int add_row(struct apply *a, struct store_request *r, struct slice name, 
 		.msgid = msgid, .octets = r->message.octets,
 		.received = r->message.received, .flags = r->message.flags,
 	};
-	struct mbox_value v;
+	struct mbox_value v = { 0 };
 	uint64_t id;
 	int rc = find_or_create(a, name, &id, &v);
 	uint64_t uid = v.uidnext;
