@@ -1,0 +1,250 @@
+/* One reader per kind of hook.  "Truthy means accept" is nowhere: what is not understood is the
+ * plugin's error. */
+#include "script/answer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "base/log.h"
+#include "mail/address.h"
+#include "script/values.h"
+
+#define BIT(kind) (1u << VERDICT_##kind)
+enum {
+	REFUSALS = BIT(REJECT) | BIT(TEMPFAIL) | BIT(DISCONNECT),
+	ANY      = REFUSALS | BIT(NONE) | BIT(ACCEPT),
+};
+
+/* Which verdicts a hook may give, and what it returns, in words. */
+static const struct { unsigned kinds; const char *wants; } hooks[HOOK__COUNT] = {
+	[HOOK_ACCEPT_CONNECTION] = { ANY, "mail.accept(), mail.reject(...) or nil" },
+	[HOOK_ACCEPT_HELO]       = { ANY, "mail.accept(), mail.reject(...) or nil" },
+	[HOOK_AUTH]              = { ANY, "an identity { user = \"...\" }, mail.reject(...) or nil" },
+	[HOOK_SECRET]            = { ANY, "a table { plain = \"...\" } or with SCRAM keys, mail.reject(...) or nil" },
+	[HOOK_TOKEN]             = { ANY, "an identity { user = \"...\" }, mail.reject(...) or nil" },
+	[HOOK_ACCEPT_LOGIN]      = { ANY, "mail.accept(), mail.reject(...) or nil" },
+	[HOOK_ACCEPT_SENDER]     = { ANY, "mail.accept(), mail.reject(...) or nil" },
+	[HOOK_ACCEPT_RECIPIENT]  = { ANY | BIT(DISCARD), "mail.accept{...}, mail.reject(...), mail.discard() or nil" },
+	[HOOK_ACCEPT_DATA]       = { ANY, "mail.accept(), mail.reject(...) or nil" },
+	[HOOK_ACCEPT_MESSAGE]    = { ANY | BIT(DISCARD), "mail.accept(), mail.reject(...), mail.discard() or nil" },
+	[HOOK_ON_DELETE]         = { BIT(KEEP) | BIT(ACCEPT) | BIT(TEMPFAIL) | BIT(NONE), "mail.keep(\"reason\") or nil" },
+};
+
+static bool about_login(enum hook h)
+{
+	return h == HOOK_AUTH || h == HOOK_SECRET || h == HOOK_TOKEN || h == HOOK_ACCEPT_LOGIN;
+}
+
+void answer_failed(struct question *q)
+{
+	verdict_set(&q->verdict, VERDICT_TEMPFAIL, about_login(q->hook) ? "4.7.0" : "4.3.0",
+	            "A local policy failed, try again later");
+	identity_clear(&q->identity);
+	q->targets = NULL;
+}
+
+static int wrong(lua_State *L, const struct question *q, const char *what)
+{
+	return luaL_error(L, "%s must return %s, not %s", hook_name(q->hook), hooks[q->hook].wants, what);
+}
+
+/* Canonical mailbox name of what a plugin wrote; in the question's arena. */
+static struct slice canonical(struct question *q, struct slice name, const char *default_domain)
+{
+	struct address_parts parts;
+
+	if (slice_find(name, '@') == name.len && default_domain && *default_domain)
+		name = slice_from(arena_printf(&q->arena, "%.*s@%s", SLICE_ARG(name), default_domain));
+	if (address_parse_mailbox(name, ADDRESS_UTF8, &q->arena, &parts) == ST_OK)
+		return address_canonical(&parts, &q->arena);
+	return arena_copy(&q->arena, name);
+}
+
+/* ---- fields of the table at index ---- */
+
+static struct slice field(lua_State *L, int index, const char *name, bool required)
+{
+	struct slice s = SLICE_NONE;
+	int type = lua_getfield(L, index, name);
+
+	if (type == LUA_TSTRING)
+		s.ptr = lua_tolstring(L, -1, &s.len);
+	else if (type != LUA_TNIL || required)
+		luaL_error(L, "%s must be a string, not %s", name,
+		           type == LUA_TNIL ? "missing" : luaL_typename(L, -1));
+	lua_pop(L, 1);                        /* the table still holds it */
+	if (s.ptr && strlen(s.ptr) != s.len)
+		luaL_error(L, "%s contains a zero octet", name);
+	return s;
+}
+
+static uint64_t number(lua_State *L, int index, const char *name)
+{
+	uint64_t n = 0;
+	int type = lua_getfield(L, index, name);
+
+	if (type != LUA_TNIL && (!lua_isinteger(L, -1) || lua_tointeger(L, -1) < 0))
+		luaL_error(L, "%s must be a whole number of 0 or more", name);
+	if (type != LUA_TNIL)
+		n = (uint64_t)lua_tointeger(L, -1);
+	lua_pop(L, 1);
+	return n;
+}
+
+/* quota = octets, or { octets =, messages = } */
+static void read_quota(lua_State *L, int index, struct identity *i)
+{
+	if (lua_getfield(L, index, "quota") == LUA_TTABLE) {
+		int quota = lua_gettop(L);
+
+		i->quota_octets = number(L, quota, "octets");
+		i->quota_messages = number(L, quota, "messages");
+		lua_pop(L, 1);
+		return;
+	}
+	lua_pop(L, 1);
+	i->quota_octets = number(L, index, "quota");
+}
+
+static void read_identity(lua_State *L, int index, struct question *q, const char *default_domain)
+{
+	struct slice user = field(L, index, "user", true);
+	struct slice mailbox = field(L, index, "mailbox", false);
+
+	if (user.len == 0)
+		luaL_error(L, "user may not be empty");
+	mailbox = canonical(q, mailbox.len ? mailbox : user, default_domain);
+	identity_set(&q->identity, user, mailbox);
+	read_quota(L, index, &q->identity);
+}
+
+static void read_secret(lua_State *L, int index, struct question *q)
+{
+	struct slice plain = field(L, index, "plain", false);
+
+	q->secret.plain = plain.ptr ? arena_copy(&q->arena, plain) : SLICE_NONE;
+	if (lua_getfield(L, index, "iterations") != LUA_TNIL) {
+		static const char *const names[] = { "salt", "stored_key", "server_key" };
+		struct slice *to[] = { &q->secret.salt, &q->secret.stored_key, &q->secret.server_key };
+
+		for (unsigned i = 0; i < 3; i++) {
+			size_t len;
+
+			if (lua_getfield(L, index, names[i]) != LUA_TSTRING)
+				luaL_error(L, "SCRAM keys need salt, stored_key, server_key and iterations");
+			const char *octets = lua_tolstring(L, -1, &len);
+
+			if (i > 0 && len != 32)
+				luaL_error(L, "%s must have 32 octets (not hexadecimal, not base64)", names[i]);
+			*to[i] = arena_copy(&q->arena, slice_of(octets, len));
+			lua_pop(L, 1);
+		}
+		q->secret.iterations = (unsigned)number(L, index, "iterations");
+	}
+	lua_pop(L, 1);
+	if (!plain.ptr && !q->secret.iterations)
+		luaL_error(L, "a secret needs plain, or SCRAM keys");
+}
+
+/* ---- verdicts ---- */
+
+static void add_target(struct question *q, struct recipient_target ***tail, char *mailbox, char *address)
+{
+	struct recipient_target *t = arena_alloc(&q->arena, sizeof(*t));
+
+	*t = (struct recipient_target){ NULL, mailbox, address };
+	**tail = t;
+	*tail = &t->next;
+}
+
+/* mail.accept{ mailbox = ... } or { redirect = { ... } }: the options are on top. */
+static void read_targets(lua_State *L, struct question *q, const char *default_domain)
+{
+	struct recipient_target **tail = &q->targets;
+	int options = lua_gettop(L);
+	struct slice mailbox = field(L, options, "mailbox", false);
+
+	q->targets = NULL;
+	if (mailbox.len)
+		add_target(q, &tail, arena_strdup(&q->arena, canonical(q, mailbox, default_domain)),
+		           arena_strdup(&q->arena, q->recipient.address));
+	if (lua_getfield(L, options, "redirect") == LUA_TTABLE) {
+		for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, -1); i++) {
+			struct slice address;
+
+			lua_rawgeti(L, -1, i);
+			address.ptr = luaL_checklstring(L, -1, &address.len);
+			add_target(q, &tail, NULL,
+			           arena_strdup(&q->arena, canonical(q, address, default_domain)));
+			lua_pop(L, 1);
+		}
+	}
+	lua_pop(L, 1);
+}
+
+/* accept{...} of the hooks that want more than a yes; the answer is at index. */
+static void read_accept(lua_State *L, int index, struct question *q, const char *default_domain)
+{
+	bool options = lua_getiuservalue(L, index, 1) == LUA_TTABLE;
+	struct slice user = options ? field(L, lua_gettop(L), "user", false) : SLICE_NONE;
+
+	if (q->hook == HOOK_ACCEPT_RECIPIENT && options)
+		read_targets(L, q, default_domain);
+	else if (q->hook == HOOK_SECRET)
+		wrong(L, q, "mail.accept()");
+	else if ((q->hook == HOOK_AUTH || q->hook == HOOK_TOKEN) && user.ptr)
+		read_identity(L, lua_gettop(L), q, default_domain);
+	else if (q->hook == HOOK_AUTH || q->hook == HOOK_TOKEN)
+		identity_set(&q->identity, q->login.user, canonical(q, q->login.user, default_domain));
+	lua_pop(L, 1);
+}
+
+static void read_verdict(lua_State *L, int index, const struct verdict *v, struct question *q,
+                         const char *default_domain)
+{
+	if (!(hooks[q->hook].kinds & 1u << v->kind)) {
+		lua_pushfstring(L, "mail.%s()", verdict_name(v->kind));
+		wrong(L, q, lua_tostring(L, -1));
+	}
+	if (v->kind == VERDICT_ACCEPT)
+		read_accept(L, index, q, default_domain);
+	q->verdict.kind = v->kind;
+	memcpy(q->verdict.status, v->status, sizeof(v->status));
+	memcpy(q->verdict.text, v->text, sizeof(v->text));
+	memcpy(q->verdict.where, v->where, sizeof(v->where));
+	q->verdict.delay_ms += v->delay_ms;
+}
+
+/* nil, "why": the plugin could not find out.  What it says is for the log, not for the peer. */
+static void read_nothing(lua_State *L, int second, struct question *q)
+{
+	if (lua_isnil(L, second))
+		return;
+	log_warn("plugin has no answer for now", "hook", hook_name(q->hook), "session", q->facts->id,
+	         "error", luaL_tolstring(L, second, NULL), NULL);
+	answer_failed(q);
+	lua_pop(L, 1);
+}
+
+void answer_read(lua_State *L, struct question *q, const char *default_domain)
+{
+	int first = lua_gettop(L) - 1;
+	const struct verdict *v = values_verdict(L, first);
+
+	if (lua_isnil(L, first)) {
+		read_nothing(L, first + 1, q);
+	} else if (v) {
+		read_verdict(L, first, v, q, default_domain);
+	} else if (lua_istable(L, first) && (q->hook == HOOK_AUTH || q->hook == HOOK_TOKEN)) {
+		read_identity(L, first, q, default_domain);
+		q->verdict.kind = VERDICT_ACCEPT;
+	} else if (lua_istable(L, first) && q->hook == HOOK_SECRET) {
+		read_secret(L, first, q);
+		q->verdict.kind = VERDICT_ACCEPT;
+	} else {
+		lua_pushfstring(L, "a %s", luaL_typename(L, first));
+		wrong(L, q, lua_tostring(L, -1));
+	}
+}

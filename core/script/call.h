@@ -1,0 +1,73 @@
+/* One call of a plugin's function: a coroutine from a pool, run by the event loop.
+ *
+ * A caller gives a C function `main` that runs inside the coroutine: it pushes the arguments,
+ * calls the plugin with lua_callk and reads the results, all protected.  done() comes when it is
+ * over, from call_start or later from the loop; never after call_cancel.
+ *
+ * A library function that waits stores how to cancel first, then suspends:
+ *
+ *     struct call *c = call_check(L, "mail.sleep");
+ *     ... start the operation; its completion calls call_wake(&op->ticket) ...
+ *     return call_suspend(L, c, cancel, op, when_awake);
+ */
+#ifndef MOONPOST_SCRIPT_CALL_H
+#define MOONPOST_SCRIPT_CALL_H
+
+#include <lua.h>
+
+#include "base/list.h"
+#include "net/loop.h"
+#include "script/guard.h"
+
+struct script;
+struct plugin;
+struct call;
+
+enum call_outcome { CALL_OK, CALL_FAILED, CALL_TIMEOUT };
+
+typedef void call_done_fn(void *owner, enum call_outcome outcome);
+typedef void call_cancel_fn(void *op);
+
+struct call {
+	struct list     link;             /* in script->calls or script->idle_calls */
+	struct script  *script;
+	struct plugin  *plugin;
+	const char     *hook;             /* "accept_recipient", for the log */
+	const char     *session;          /* id, for the log; or NULL; must outlive the call */
+	int             fn;               /* registry reference of the plugin's function, for the log */
+	lua_State      *co;
+	int             ref;              /* keeps co alive */
+	uint32_t        generation;       /* changes when the call ends */
+	bool            running;          /* inside lua_resume */
+	bool            cancelled;        /* while running */
+	bool            waiting;          /* an operation is in flight: op, cancel */
+	void           *op;
+	call_cancel_fn *cancel;
+	struct guard_budget budget;
+	struct timer    wall;
+	struct tick     tick;             /* resumes it */
+	call_done_fn   *done;
+	void           *owner;
+};
+
+/* To wake a call that may be gone by then. */
+struct call_ticket { struct call *call; uint32_t generation; };
+
+/* NULL: Lua is out of memory. */
+struct call *call_new(struct script *s, struct plugin *p, const char *hook, call_done_fn *done,
+                      void *owner);
+void call_start(struct call *c, lua_CFunction main);     /* main(lightuserdata owner) */
+void call_cancel(struct call *c);
+
+/* The call that runs; raises an error that names `what` where nothing may wait. */
+struct call *call_check(lua_State *L, const char *what);
+struct call_ticket call_ticket(struct call *c);
+int  call_suspend(lua_State *L, struct call *c, call_cancel_fn *cancel, void *op, lua_KFunction k);
+void call_wake(struct call_ticket t);
+
+/* The value that marks a yield as ours, for coroutine.resume of the sandbox. */
+extern const char call_marker;
+
+void call_free_all(struct script *s);
+
+#endif

@@ -1,0 +1,109 @@
+/* Ticks are counted, not measured: no system call on the way into Lua and out of it. */
+#include "script/guard.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <lauxlib.h>
+
+#include "base/log.h"
+
+/* The guard whose Lua runs on this thread; read by the signal handler. */
+static struct guard *volatile running;
+
+static void on_hook(lua_State *L, lua_Debug *ar);
+
+static void on_tick(int signum, siginfo_t *info, void *context)
+{
+	struct guard *g = running;
+	unsigned ticks = 1 + (info->si_overrun > 0 ? (unsigned)info->si_overrun : 0);
+
+	(void)signum, (void)context;
+	if (!g || !g->L)
+		return;
+	g->budget->used += ticks;
+	g->slice += ticks;
+	if (g->slice >= g->slice_limit || g->budget->used >= g->budget->limit)
+		lua_sethook(g->L, on_hook, LUA_MASKCOUNT, 1);
+}
+
+static void on_hook(lua_State *L, lua_Debug *ar)
+{
+	struct guard *g = guard_of(L);
+
+	(void)ar;
+	if (g->tripped || (g->budget && g->budget->used >= g->budget->limit)) {
+		g->tripped = true;
+		lua_sethook(L, on_hook, LUA_MASKCOUNT, 1);
+		luaL_error(L, "it computed for more than %d ms; do less, or wait with mail.sleep(0) now "
+		           "and then", (int)(g->budget ? g->budget->limit * GUARD_TICK_MS : 0));
+	}
+	lua_sethook(L, NULL, 0, 0);
+	if (lua_isyieldable(L)) {
+		g->sliced = true;
+		lua_yield(L, 0);
+	}
+}
+
+unsigned guard_ticks(uint32_t ms)
+{
+	return ms <= GUARD_TICK_MS ? 1 : ms / GUARD_TICK_MS;
+}
+
+void guard_start(void)
+{
+	static pid_t started;             /* a fork loses the timer, so the child starts its own */
+	struct sigaction action = { .sa_sigaction = on_tick, .sa_flags = SA_SIGINFO | SA_RESTART };
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGVTALRM };
+	struct itimerspec every = { { 0, GUARD_TICK_MS * 1000000L }, { 0, GUARD_TICK_MS * 1000000L } };
+	timer_t timer;
+
+	if (started == getpid())
+		return;
+	started = getpid();
+	sigemptyset(&action.sa_mask);
+	event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
+	if (sigaction(SIGVTALRM, &action, NULL) != 0 ||
+	    timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer) != 0 ||
+	    timer_settime(timer, 0, &every, NULL) != 0)
+		die("cannot start the timer that guards Lua: errno %d", errno);
+}
+
+void guard_enter(struct guard *g, lua_State *L, struct guard_budget *budget,
+                 struct guard_frame *before)
+{
+	*before = (struct guard_frame){ g->L, g->budget, g->slice, g->tripped };
+	g->L = NULL;                      /* a tick in between must not see half of it */
+	g->budget = budget;
+	g->slice = 0;
+	g->sliced = g->tripped = false;
+	running = g;
+	g->L = L;
+}
+
+void guard_leave(struct guard *g, const struct guard_frame *before)
+{
+	lua_State *L = g->L;
+
+	g->L = NULL;
+	if (L)
+		lua_sethook(L, NULL, 0, 0);
+	g->budget = before->budget;
+	g->slice = before->slice;
+	g->tripped = before->tripped;
+	g->L = before->L;
+}
+
+lua_State *guard_switch(struct guard *g, lua_State *L)
+{
+	lua_State *before = g->L;
+
+	g->L = L;
+	if (g->tripped && L)
+		lua_sethook(L, on_hook, LUA_MASKCOUNT, 1);
+	return before;
+}

@@ -1,0 +1,27 @@
+/* The library that plugins get from require "moonpost". */
+#ifndef MOONPOST_SCRIPT_LIB_H
+#define MOONPOST_SCRIPT_LIB_H
+
+#include <lua.h>
+
+#include "base/slice.h"
+
+/* Push a new table with the whole library. */
+void lib_push(lua_State *L);
+
+/* Each adds its part to the table on top. */
+void lib_async_register(lua_State *L);    /* sleep, now */
+void lib_log_register(lua_State *L);      /* log */
+void lib_bytes_register(lua_State *L);    /* base64, sha256, hex */
+void lib_users_register(lua_State *L);    /* users, crypt */
+void lib_file_register(lua_State *L);     /* file */
+
+/* Push nil and the text: an expected failure. */
+int lib_fail(lua_State *L, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static inline void lib_push_slice(lua_State *L, struct slice s)
+{
+	lua_pushlstring(L, s.len ? s.ptr : "", s.len);
+}
+
+#endif

@@ -1,0 +1,381 @@
+/* Loading plugins: compile, run with a plugin object, keep what they register. */
+#include "script/plugin.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "hook/question.h"
+#include "script/near.h"
+#include "script/options.h"
+#include "script/sandbox.h"
+#include "script/state.h"
+
+static const char metatable[] = "moonpost.Plugin";
+
+enum { LOAD_MS = 5000 };
+
+const char *const observer_hooks[OBSERVER__COUNT] = {
+	[OBSERVER_CONNECT] = "on_connect", [OBSERVER_LOGIN] = "on_login",
+	[OBSERVER_COMMAND] = "on_command", [OBSERVER_REPLY] = "on_reply",
+	[OBSERVER_RETRIEVED] = "on_retrieved", [OBSERVER_STORED] = "on_stored",
+	[OBSERVER_DELETED] = "on_deleted", [OBSERVER_DISCONNECT] = "on_disconnect",
+};
+
+static const char mailbox_hook[] = "mailbox";
+
+const char *plugin_name(const struct plugin *p)
+{
+	return p ? p->name : "core";
+}
+
+void plugin_failed(struct plugin *p)
+{
+	if (p)
+		p->failures++;
+}
+
+bool plugin_may_touch(const struct plugin *p, const char *path)
+{
+	if (p->trusted)
+		return true;
+	if (strstr(path, "/../") || strcmp(path, "..") == 0 || strncmp(path, "../", 3) == 0 ||
+	    (strlen(path) > 2 && strcmp(path + strlen(path) - 3, "/..") == 0))
+		return false;
+	LIST_EACH(&p->paths, link) {
+		const char *allowed = CONTAINER_OF(link, struct plugin_path, link)->path;
+		size_t len = strlen(allowed);
+
+		if (strncmp(path, allowed, len) == 0 && (path[len] == '\0' || path[len] == '/'))
+			return true;
+	}
+	return false;
+}
+
+bool listener_wants(const struct listener *l, const struct facts *f)
+{
+	if (!(l->services & f->service))
+		return false;
+	if (l->tls >= 0 && l->tls != f->tls.active)
+		return false;
+	return l->signed_in < 0 || l->signed_in == (f->identity.user != NULL);
+}
+
+/* ---- plugin:hook ---- */
+
+static struct plugin *check_plugin(lua_State *L, const char *method)
+{
+	struct plugin **box = luaL_testudata(L, 1, metatable);
+
+	if (!box)
+		luaL_error(L, "write plugin:%s(...), with a colon", method);
+	return *box;
+}
+
+static int unknown_hook(lua_State *L, const char *name)
+{
+	struct script_near n = { .word = slice_from(name) };
+
+	for (unsigned i = 0; i < HOOK__COUNT; i++)
+		script_near_offer(&n, slice_from(hook_name(i)));
+	for (unsigned i = 0; i < OBSERVER__COUNT; i++)
+		script_near_offer(&n, slice_from(observer_hooks[i]));
+	script_near_offer(&n, slice_from(mailbox_hook));
+	if (n.best.len == 0)
+		return luaL_error(L, "there is no hook \"%s\"", name);
+	lua_pushlstring(L, n.best.ptr, n.best.len);
+	return luaL_error(L, "there is no hook \"%s\"; did you mean \"%s\"?", name, lua_tostring(L, -1));
+}
+
+static unsigned service_bit(lua_State *L, const char *name)
+{
+	for (unsigned bit = SERVICE_MTA; bit <= SERVICE_POP3S; bit <<= 1)
+		if (strcmp(service_name(bit), name) == 0)
+			return bit;
+	if (strcmp(name, "smtp") == 0)
+		return SERVICE_MTA | SERVICE_SUBMISSION | SERVICE_SUBMISSIONS;
+	luaL_error(L, "plugin:hook: unknown service \"%s\"; there are mta, submission, submissions, "
+	           "pop3, pop3s and smtp for the first three", name);
+	return 0;
+}
+
+static void read_services(lua_State *L, struct listener *l)
+{
+	if (lua_type(L, -1) == LUA_TSTRING) {
+		l->services = service_bit(L, lua_tostring(L, -1));
+		return;
+	}
+	luaL_argcheck(L, lua_istable(L, -1), 4, "services is a list of service names");
+	l->services = 0;
+	for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, -1); i++) {
+		lua_rawgeti(L, -1, i);
+		l->services |= service_bit(L, luaL_checkstring(L, -1));
+		lua_pop(L, 1);
+	}
+}
+
+static int read_boolean(lua_State *L, const char *name)
+{
+	if (!lua_isboolean(L, -1))
+		luaL_error(L, "plugin:hook: %s is true or false, not a %s", name, luaL_typename(L, -1));
+	return lua_toboolean(L, -1);
+}
+
+/* { priority =, services =, tls =, signed_in = } at index 4. */
+static void read_filters(lua_State *L, struct listener *l)
+{
+	if (lua_isnoneornil(L, 4))
+		return;
+	luaL_checktype(L, 4, LUA_TTABLE);
+	for (lua_pushnil(L); lua_next(L, 4); lua_pop(L, 1)) {
+		const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
+
+		if (strcmp(name, "priority") == 0) {
+			if (!lua_isinteger(L, -1))
+				luaL_error(L, "plugin:hook: priority is a whole number");
+			l->priority = (int)lua_tointeger(L, -1);
+		} else if (strcmp(name, "services") == 0) {
+			read_services(L, l);
+		} else if (strcmp(name, "tls") == 0) {
+			l->tls = read_boolean(L, name);
+		} else if (strcmp(name, "signed_in") == 0) {
+			l->signed_in = read_boolean(L, name);
+		} else {
+			luaL_error(L, "plugin:hook: unknown option %s; there are priority, services, tls and "
+			           "signed_in", name);
+		}
+	}
+}
+
+/* Behind those of the same or a higher priority: equal ones keep the order of registration. */
+static void insert(struct list *list, struct listener *l)
+{
+	LIST_EACH(list, link) {
+		if (CONTAINER_OF(link, struct listener, link)->priority < l->priority) {
+			list_append(link, &l->link);  /* in front of link */
+			return;
+		}
+	}
+	list_append(list, &l->link);
+}
+
+static int add_listener(lua_State *L, struct plugin *p, struct list *list, const char *hook)
+{
+	struct listener *l, read = { .hook = hook, .plugin = p, .services = ~0u, .tls = -1,
+	                             .signed_in = -1 };
+
+	luaL_checktype(L, 3, LUA_TFUNCTION);
+	read_filters(L, &read);
+	lua_pushvalue(L, 3);
+	read.fn = luaL_ref(L, LUA_REGISTRYINDEX);
+	l = MEM_NEW(struct listener);
+	*l = read;
+	list_init(&l->link);
+	insert(list, l);
+	return 0;
+}
+
+static int add_backend(lua_State *L, struct plugin *p)
+{
+	static const char *const known[] = { "open", "list", "read", "append", "delete", "close",
+	                                     "uidl", "lock" };
+	struct backend *b;
+
+	luaL_checktype(L, 3, LUA_TTABLE);
+	for (lua_pushnil(L); lua_next(L, 3); lua_pop(L, 1)) {
+		struct script_near n = { .word = SLICE("") };
+		bool found = false;
+
+		if (lua_type(L, -2) == LUA_TSTRING)
+			n.word = slice_from(lua_tostring(L, -2));
+		for (size_t i = 0; i < COUNT_OF(known); i++) {
+			found = found || slice_eq(n.word, slice_from(known[i]));
+			script_near_offer(&n, slice_from(known[i]));
+		}
+		if (!found)
+			return luaL_error(L, "a mailbox backend has no function \"%s\"%s%s%s", n.word.ptr,
+			                  n.best.len ? "; did you mean \"" : "", n.best.len ? n.best.ptr : "",
+			                  n.best.len ? "\"?" : "");
+		if (!lua_isfunction(L, -1))
+			return luaL_error(L, "mailbox backend: %s is a %s, not a function", n.word.ptr,
+			                  luaL_typename(L, -1));
+	}
+	if (lua_getfield(L, 3, "open") == LUA_TNIL)
+		return luaL_error(L, "a mailbox backend needs a function open(session, name)");
+	b = MEM_NEW(struct backend);
+	list_init(&b->link);
+	b->plugin = p;
+	b->appends = lua_getfield(L, 3, "append") == LUA_TFUNCTION;
+	lua_pushvalue(L, 3);
+	b->table = luaL_ref(L, LUA_REGISTRYINDEX);
+	list_append(&p->script->backends, &b->link);
+	return 0;
+}
+
+/* plugin:hook(name, fn or backend, { priority =, services =, tls =, signed_in = }) */
+static int l_hook(lua_State *L)
+{
+	struct plugin *p = check_plugin(L, "hook");
+	const char *name = luaL_checkstring(L, 2);
+
+	if (!p->loading)
+		return luaL_error(L, "plugin:hook: hooks are registered while the plugin loads, not later");
+	lua_settop(L, 4);
+	for (unsigned i = 0; i < HOOK__COUNT; i++)
+		if (strcmp(hook_name(i), name) == 0)
+			return add_listener(L, p, &p->script->listeners[i], hook_name(i));
+	for (unsigned i = 0; i < OBSERVER__COUNT; i++)
+		if (strcmp(observer_hooks[i], name) == 0)
+			return add_listener(L, p, &p->script->observers, observer_hooks[i]);
+	if (strcmp(name, mailbox_hook) == 0)
+		return add_backend(L, p);
+	return unknown_hook(L, name);
+}
+
+/* plugin:state(name, default) -> a table that the plugin keeps; the same one for each name */
+static int l_state(lua_State *L)
+{
+	(void)check_plugin(L, "state");
+	(void)luaL_checkstring(L, 2);
+	lua_settop(L, 3);
+	if (lua_getiuservalue(L, 1, 1) == LUA_TNIL) {
+		lua_newtable(L);
+		lua_pushvalue(L, -1);
+		lua_setiuservalue(L, 1, 1);
+		lua_replace(L, -2);
+	}
+	lua_pushvalue(L, 2);
+	if (lua_gettable(L, 4) != LUA_TNIL)
+		return 1;
+	lua_pop(L, 1);
+	if (lua_isnil(L, 3)) {
+		lua_newtable(L);
+		lua_replace(L, 3);
+	}
+	lua_pushvalue(L, 2);
+	lua_pushvalue(L, 3);
+	lua_settable(L, 4);
+	lua_pushvalue(L, 3);
+	return 1;
+}
+
+static int l_options(lua_State *L)
+{
+	return options_read(L, check_plugin(L, "options"));
+}
+
+static int l_index(lua_State *L)
+{
+	static const luaL_Reg methods[] = {
+		{ "hook", l_hook }, { "options", l_options }, { "state", l_state },
+	};
+	struct plugin *p = check_plugin(L, "?");
+	const char *key = luaL_checkstring(L, 2);
+
+	if (strcmp(key, "name") == 0) {
+		lua_pushstring(L, p->name);
+		return 1;
+	}
+	for (size_t i = 0; i < COUNT_OF(methods); i++) {
+		if (strcmp(key, methods[i].name) == 0) {
+			lua_pushcfunction(L, methods[i].func);
+			return 1;
+		}
+	}
+	return luaL_error(L, "plugin has no \"%s\"; there are hook, options, state and name", key);
+}
+
+static void push_object(lua_State *L, struct plugin *p)
+{
+	struct plugin **box = lua_newuserdatauv(L, sizeof(*box), 1);
+
+	*box = p;
+	if (luaL_newmetatable(L, metatable)) {
+		lua_pushcfunction(L, l_index);
+		lua_setfield(L, -2, "__index");
+		lua_pushboolean(L, 0);
+		lua_setfield(L, -2, "__metatable");
+	}
+	lua_setmetatable(L, -2);
+}
+
+/* ---- loading ---- */
+
+static int l_load(lua_State *L)
+{
+	struct plugin *p = lua_touserdata(L, 1);
+
+	lua_newtable(L);
+	p->modules = luaL_ref(L, LUA_REGISTRYINDEX);
+	sandbox_push(L, p);
+	lua_pushvalue(L, -1);
+	p->environment = luaL_ref(L, LUA_REGISTRYINDEX);
+	if (luaL_loadfilex(L, p->config->file, "t") != LUA_OK)
+		return lua_error(L);
+	lua_insert(L, -2);
+	lua_setupvalue(L, -2, 1);
+	push_object(L, p);
+	lua_call(L, 1, 0);
+	return 0;
+}
+
+static char *directory_of(const char *file)
+{
+	const char *slash = strrchr(file, '/');
+
+	return slash ? mem_slice_dup(slice_of(file, (size_t)(slash - file))) : mem_strdup(".");
+}
+
+/* "plugins/antispam.lua" is known as antispam, "plugins/archive/init.lua" as archive. */
+static char *name_of(const struct config_plugin *config)
+{
+	struct slice name = slice_from(config->name);
+	size_t slash = slice_rfind(name, '/');
+
+	if (slash < name.len)
+		name = slice_skip(name, slash + 1);
+	if (name.len > 4 && memcmp(name.ptr + name.len - 4, ".lua", 4) == 0)
+		name.len -= 4;
+	return mem_slice_dup(name);
+}
+
+struct plugin *plugin_load(struct script *s, const struct config_plugin *config, char **error)
+{
+	struct plugin *p = MEM_NEW(struct plugin);
+	char *why = NULL;
+
+	p->script = s;
+	p->config = config;
+	p->name = name_of(config);
+	p->directory = directory_of(config->file);
+	p->trusted = config->trusted;
+	p->environment = p->modules = LUA_NOREF;
+	p->loading = true;
+	list_init(&p->paths);
+	list_init(&p->link);
+	list_append(&s->plugins, &p->link);
+	if (!script_protect(s, l_load, p, LOAD_MS, &why)) {
+		*error = mem_printf("plugin %s (%s): %s", p->name, config->where, why);
+		free(why);
+		return NULL;
+	}
+	p->loading = false;
+	return p;
+}
+
+void plugin_free(struct plugin *p)
+{
+	for (struct list *link; (link = list_shift(&p->paths)) != NULL;) {
+		struct plugin_path *path = CONTAINER_OF(link, struct plugin_path, link);
+
+		free(path->path);
+		free(path);
+	}
+	list_remove(&p->link);
+	free(p->name);
+	free(p->directory);
+	free(p);
+}

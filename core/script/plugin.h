@@ -1,0 +1,67 @@
+/* A loaded plugin and the ledger of what it registered. */
+#ifndef MOONPOST_SCRIPT_PLUGIN_H
+#define MOONPOST_SCRIPT_PLUGIN_H
+
+#include <lua.h>
+
+#include "base/list.h"
+#include "hook/facts.h"
+#include "script/config.h"
+
+struct script;
+
+struct plugin {
+	struct list   link;               /* in script->plugins */
+	struct script *script;
+	const struct config_plugin *config;
+	char         *name;
+	char         *directory;          /* of its file, for its own modules */
+	bool          trusted;
+	bool          loading;            /* hooks are registered while it loads only */
+	int           environment;        /* registry reference of its _ENV */
+	int           modules;            /* its loaded modules by name */
+	struct list   paths;              /* struct plugin_path: files its options name */
+	uint64_t      failures;
+};
+
+struct plugin_path { struct list link; char *path; };
+
+/* A registered function.  Which sessions it wants is decided without entering Lua. */
+struct listener {
+	struct list    link;
+	struct plugin *plugin;
+	const char    *hook;              /* static */
+	int            fn;                /* registry reference */
+	int            priority;          /* higher ones are asked first */
+	unsigned       services;          /* enum service bits; all bits: any */
+	int            tls, signed_in;    /* -1: does not matter */
+};
+
+/* The functions of a mailbox backend. */
+struct backend {
+	struct list    link;
+	struct plugin *plugin;
+	int            table;             /* registry reference */
+	bool           appends;           /* has `append` */
+};
+
+bool listener_wants(const struct listener *l, const struct facts *f);
+
+/* Load and run the plugin's file.  NULL: *error (heap) says plugin, file:line and why. */
+struct plugin *plugin_load(struct script *s, const struct config_plugin *config, char **error);
+void plugin_free(struct plugin *p);
+
+const char *plugin_name(const struct plugin *p);          /* NULL is "core" */
+void plugin_failed(struct plugin *p);                     /* count it */
+
+/* May the plugin touch this file?  It lies under a path that its options name. */
+bool plugin_may_touch(const struct plugin *p, const char *path);
+
+/* Observers: on_connect ... */
+enum observer_hook {
+	OBSERVER_CONNECT, OBSERVER_LOGIN, OBSERVER_COMMAND, OBSERVER_REPLY, OBSERVER_RETRIEVED,
+	OBSERVER_STORED, OBSERVER_DELETED, OBSERVER_DISCONNECT, OBSERVER__COUNT
+};
+extern const char *const observer_hooks[OBSERVER__COUNT];
+
+#endif

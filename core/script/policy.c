@@ -1,0 +1,298 @@
+/* A question goes through the plugins that listen to its hook, one after the other, until one has
+ * an opinion; then to the next policy (the directory of the core).  Each plugin's turn is a call
+ * of its own (call.h). */
+#include "script/policy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <lauxlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "mail/address.h"
+#include "script/answer.h"
+#include "script/arguments.h"
+#include "script/plugin.h"
+#include "script/state.h"
+
+struct asking {
+	struct list      link;            /* in script->askings */
+	struct script   *script;
+	struct question *question;
+	struct listener *listener;        /* whose turn it is */
+	struct call     *call;            /* NULL while the question is elsewhere */
+	struct handle   *lent;            /* message or deletion object in the plugin's hands */
+	/* redirect: addresses are resolved one by one by the next policy */
+	struct recipient_target *unresolved;
+	struct question *inner;
+};
+
+static const uint32_t core_answers = 1u << HOOK_AUTH | 1u << HOOK_SECRET | 1u << HOOK_TOKEN |
+                                     1u << HOOK_ACCEPT_RECIPIENT;
+
+static void ask_listener(struct asking *a);
+static void resolve_next(struct asking *a);
+
+static struct listener *next_listener(struct script *s, const struct question *q, struct list *from)
+{
+	for (struct list *link = from->next; link != &s->listeners[q->hook]; link = link->next) {
+		struct listener *l = CONTAINER_OF(link, struct listener, link);
+
+		if (listener_wants(l, q->facts))
+			return l;
+	}
+	return NULL;
+}
+
+static void free_asking(struct asking *a)
+{
+	handle_revoke(&a->lent);
+	if (a->inner) {
+		question_clear(a->inner);
+		free(a->inner);
+	}
+	list_remove(&a->link);
+	free(a);
+}
+
+static void on_cancel(struct question *q)
+{
+	struct asking *a = q->work;
+
+	q->work = NULL;
+	if (a->call)
+		call_cancel(a->call);
+	free_asking(a);
+}
+
+/* ---- endings ---- */
+
+/* The verdict stands. */
+static void settle(struct asking *a)
+{
+	struct question *q = a->question;
+
+	q->work = NULL;
+	q->cancel = NULL;
+	free_asking(a);
+	question_answer(q);
+}
+
+/* Nobody here settles it: the next policy does, told by the verdict's kind whether a plugin said
+ * yes already. */
+static void hand_on(struct script *s, struct question *q)
+{
+	struct policy *next = s->setup.next_policy;
+
+	if (next && (next->hooks | core_answers) & 1u << q->hook)
+		next->ask(next, q);
+	else
+		question_answer(q);
+}
+
+static void pass(struct asking *a)
+{
+	struct script *s = a->script;
+	struct question *q = a->question;
+
+	q->work = NULL;
+	q->cancel = NULL;
+	free_asking(a);
+	hand_on(s, q);
+}
+
+/* ---- redirect ---- */
+
+static void take_targets(struct asking *a)
+{
+	struct question *q = a->question, *inner = a->inner;
+	struct recipient_target **tail = &q->targets;
+
+	while (*tail)
+		tail = &(*tail)->next;
+	for (struct recipient_target *t = inner->targets; t; t = t->next) {
+		struct recipient_target *copy = arena_alloc(&q->arena, sizeof(*copy));
+
+		copy->mailbox = arena_strdup(&q->arena, slice_from(t->mailbox));
+		copy->address = arena_strdup(&q->arena, slice_from(t->address));
+		*tail = copy;
+		tail = &copy->next;
+	}
+}
+
+static void on_resolved(void *owner, struct question *inner)
+{
+	struct asking *a = owner;
+	struct question *q = a->question;
+	const char *address = a->unresolved->address;
+
+	if (inner->verdict.kind == VERDICT_ACCEPT && inner->targets) {
+		take_targets(a);
+		a->unresolved = a->unresolved->next;
+		resolve_next(a);
+		return;
+	}
+	log_warn("the target of a redirect is refused", "plugin", q->verdict.by, "target", address,
+	         "session", q->facts->id, "text", inner->verdict.text, NULL);
+	verdict_set(&q->verdict, inner->verdict.kind == VERDICT_TEMPFAIL ? VERDICT_TEMPFAIL : VERDICT_REJECT,
+	            inner->verdict.kind == VERDICT_TEMPFAIL ? "4.2.1" : "5.2.1",
+	            "This address is redirected to one that cannot receive");
+	q->targets = NULL;
+	settle(a);
+}
+
+static void resolve_next(struct asking *a)
+{
+	struct question *q = a->question, *inner = a->inner;
+	struct address_parts parts;
+	struct slice user, detail;
+
+	if (!a->unresolved) {
+		settle(a);
+		return;
+	}
+	question_begin(inner, HOOK_ACCEPT_RECIPIENT, on_resolved);
+	if (address_parse_mailbox(slice_from(a->unresolved->address), ADDRESS_UTF8, &q->arena, &parts) !=
+	    ST_OK) {
+		verdict_set(&inner->verdict, VERDICT_REJECT, "5.1.3", "not an address");
+		on_resolved(a, inner);
+		return;
+	}
+	address_split_detail(parts.plain, a->script->setup.config->recipient_delimiter, &user, &detail);
+	inner->recipient.address = parts.whole;
+	inner->recipient.localpart = user;
+	inner->recipient.detail = detail;
+	inner->recipient.domain = parts.domain;
+	inner->recipient.size = q->recipient.size;
+	question_ask(inner);
+}
+
+static void redirect(struct asking *a)
+{
+	struct question *q = a->question;
+
+	a->inner = MEM_NEW(struct question);
+	question_init(a->inner, a->script->setup.next_policy, q->facts, a);
+	a->unresolved = q->targets;
+	q->targets = NULL;
+	/* A mailbox named beside the addresses is resolved already. */
+	while (a->unresolved && a->unresolved->mailbox) {
+		struct recipient_target *t = a->unresolved;
+
+		a->unresolved = t->next;
+		t->next = q->targets;
+		q->targets = t;
+	}
+	resolve_next(a);
+}
+
+static bool needs_resolving(const struct recipient_target *t)
+{
+	while (t && t->mailbox)
+		t = t->next;
+	return t != NULL;
+}
+
+/* ---- one plugin's turn ---- */
+
+static int when_returned(lua_State *L, int status, lua_KContext context)
+{
+	struct asking *a = (struct asking *)context;
+
+	(void)status;
+	lua_settop(L, 2);
+	answer_read(L, a->question, a->script->setup.config->default_domain);
+	return 0;
+}
+
+static int run_hook(lua_State *L)
+{
+	struct asking *a = lua_touserdata(L, 1);
+	int arguments;
+
+	lua_settop(L, 0);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, a->listener->fn);
+	arguments = arguments_push(L, a->question, &a->lent);
+	lua_callk(L, arguments, 2, (lua_KContext)a, when_returned);
+	return when_returned(L, LUA_OK, (lua_KContext)a);
+}
+
+static void on_done(void *owner, enum call_outcome outcome)
+{
+	struct asking *a = owner;
+	struct question *q = a->question;
+
+	a->call = NULL;
+	handle_revoke(&a->lent);
+	if (outcome != CALL_OK)
+		answer_failed(q);
+	if (q->verdict.kind == VERDICT_NONE) {
+		a->listener = next_listener(a->script, q, &a->listener->link);
+		if (a->listener)
+			ask_listener(a);
+		else
+			pass(a);
+		return;
+	}
+	snprintf(q->verdict.by, sizeof(q->verdict.by), "%s", plugin_name(a->listener->plugin));
+	if (q->hook == HOOK_ACCEPT_RECIPIENT && q->verdict.kind == VERDICT_ACCEPT && !q->targets)
+		pass(a);
+	else if (needs_resolving(q->targets))
+		redirect(a);
+	else
+		settle(a);
+}
+
+static void ask_listener(struct asking *a)
+{
+	struct listener *l = a->listener;
+
+	a->call = call_new(a->script, l->plugin, l->hook, on_done, a);
+	if (!a->call) {
+		on_done(a, CALL_FAILED);
+		return;
+	}
+	a->call->session = a->question->facts->id;
+	a->call->fn = l->fn;
+	call_start(a->call, run_hook);
+}
+
+static void ask(struct policy *p, struct question *q)
+{
+	struct script *s = CONTAINER_OF(p, struct script, policy);
+	struct listener *first = next_listener(s, q, &s->listeners[q->hook]);
+	struct asking *a;
+
+	if (!first) {
+		hand_on(s, q);
+		return;
+	}
+	a = MEM_NEW(struct asking);
+	a->script = s;
+	a->question = q;
+	a->listener = first;
+	list_init(&a->link);
+	list_append(&s->askings, &a->link);
+	q->work = a;
+	q->cancel = on_cancel;
+	ask_listener(a);
+}
+
+void policy_init(struct script *s)
+{
+	s->policy.ask = ask;
+	s->policy.hooks = s->setup.next_policy ? s->setup.next_policy->hooks : 0;
+	for (unsigned h = 0; h < HOOK__COUNT; h++)
+		if (!list_empty(&s->listeners[h]))
+			s->policy.hooks |= 1u << h;
+}
+
+void policy_stop(struct script *s)
+{
+	LIST_EACH(&s->askings, link) {
+		struct asking *a = CONTAINER_OF(link, struct asking, link);
+
+		question_cancel(a->question);
+	}
+}
