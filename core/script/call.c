@@ -3,11 +3,13 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <lauxlib.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "script/observer.h"
 #include "script/plugin.h"
 #include "script/state.h"
 
@@ -43,22 +45,22 @@ static int l_place(lua_State *L)
 	return 0;
 }
 
-/* The error on top of the coroutine as text with its place, and a traceback for the debug level. */
+/* The error on top of the coroutine: text, and the traceback that on_error put behind it. */
 static int l_report(lua_State *L)
 {
 	struct report *r = lua_touserdata(L, 1);
 	lua_State *co = r->call->co;
-	const char *text;
+	char *traceback;
 
 	if (lua_gettop(co) > 0 && lua_type(co, -1) == LUA_TSTRING)
-		text = lua_tostring(co, -1);
+		r->text = mem_strdup(lua_tostring(co, -1));
 	else
-		text = lua_pushfstring(L, "an error that is not a text (a %s)",
-		                       lua_gettop(co) > 0 ? luaL_typename(co, -1) : "nothing");
-	r->text = mem_strdup(text);
-	if (log_wants(LOG_LEVEL_DEBUG)) {
-		luaL_traceback(L, co, NULL, 0);
-		r->where = mem_strdup(lua_tostring(L, -1));
+		r->text = mem_strdup(lua_pushfstring(L, "an error that is not a text (a %s)",
+		                                     lua_gettop(co) > 0 ? luaL_typename(co, -1) : "nothing"));
+	traceback = strstr(r->text, "\nstack traceback:");
+	if (traceback) {
+		r->where = mem_strdup(traceback + 1);
+		*traceback = '\0';
 	}
 	return 0;
 }
@@ -82,7 +84,7 @@ static void report_error(struct call *c)
 	struct report r = { .call = c };
 
 	if (!script_protect(c->script, l_report, &r, CLOSE_MS, NULL) && !r.text)
-		r.text = mem_strdup("not enough memory for the error's text");
+		r.text = mem_strdup("an error whose text does not fit into Lua's memory (lua.memory)");
 	log_failure(c, r.text, r.where);
 	free(r.text);
 	free(r.where);
@@ -165,9 +167,11 @@ static void on_tick(void *owner)
 {
 	struct call *c = owner;
 
-	c->waiting = false;
+	bool fresh = c->fresh;
+
+	c->waiting = c->fresh = false;
 	c->cancel = NULL;
-	resume(c, 0);
+	resume(c, fresh ? 1 : 0);
 }
 
 /* After lua_resume said the coroutine yielded. */
@@ -234,7 +238,7 @@ struct call *call_new(struct script *s, struct plugin *p, const char *hook, call
 	c->fn = LUA_NOREF;
 	c->done = done;
 	c->owner = owner;
-	c->cancelled = c->waiting = false;
+	c->cancelled = c->waiting = c->fresh = false;
 	c->budget = (struct guard_budget){ 0, guard_ticks(s->setup.config->lua.cpu_ms) };
 	s->numbers.calls++;
 	s->numbers.running++;
@@ -249,6 +253,15 @@ void call_start(struct call *c, lua_CFunction main)
 	resume(c, 1);
 }
 
+void call_start_later(struct call *c, lua_CFunction main)
+{
+	lua_pushcfunction(c->co, main);
+	lua_pushlightuserdata(c->co, c->owner);
+	timer_start(&c->wall, c->script->setup.config->lua.wall_ms);
+	c->fresh = true;
+	loop_tick(c->script->setup.loop, &c->tick);
+}
+
 void call_cancel(struct call *c)
 {
 	c->cancelled = true;
@@ -257,6 +270,47 @@ void call_cancel(struct call *c)
 	stop_waiting(c);
 	reset_thread(c);
 	retire(c);
+}
+
+/* ---- the plugin's function ---- */
+
+/* Runs where the error was raised. */
+static int on_error(lua_State *L)
+{
+	if (lua_type(L, 1) != LUA_TSTRING) {
+		luaL_tolstring(L, 1, NULL);
+		lua_pushfstring(L, "an error that is not a text: %s", lua_tostring(L, -1));
+		lua_replace(L, 1);
+		lua_settop(L, 1);
+	}
+	if (log_wants(LOG_LEVEL_DEBUG))
+		luaL_traceback(L, L, lua_tostring(L, 1), 1);
+	return 1;
+}
+
+static int returned(lua_State *L, int status, lua_KContext context)
+{
+	struct call *c = script_of(L)->current;
+
+	if (status != LUA_OK && status != LUA_YIELD)
+		return lua_error(L);
+	lua_remove(L, c->base);
+	return c->then(L, LUA_OK, context);
+}
+
+/* Protected here already: an error that the guard raises leaves a coroutine without a protected
+ * call behind that no hook stops any more (Lua keeps hooks off until a pcall restores them). */
+int call_function(lua_State *L, int arguments, int results, lua_KFunction then, void *context)
+{
+	struct call *c = script_of(L)->current;
+
+	c->then = then;
+	c->base = lua_gettop(L) - arguments;
+	lua_pushcfunction(L, on_error);
+	lua_insert(L, c->base);
+	int status = lua_pcallk(L, arguments, results, c->base, (lua_KContext)context, returned);
+
+	return returned(L, status, (lua_KContext)context);
 }
 
 /* ---- waiting ---- */
@@ -300,8 +354,12 @@ void call_wake(struct call_ticket t)
 
 void call_free_all(struct script *s)
 {
-	LIST_EACH(&s->calls, link)
-		call_cancel(CONTAINER_OF(link, struct call, link));
+	LIST_EACH(&s->calls, link) {
+		struct call *c = CONTAINER_OF(link, struct call, link);
+
+		call_cancel(c);
+		observer_drop(c);                 /* its owner is told of no cancelling */
+	}
 	for (struct list *link; (link = list_shift(&s->idle_calls)) != NULL;)
 		free(CONTAINER_OF(link, struct call, link));
 }

@@ -1,7 +1,7 @@
 /* One call of a plugin's function: a coroutine from a pool, run by the event loop.
  *
  * A caller gives a C function `main` that runs inside the coroutine: it pushes the arguments,
- * calls the plugin with lua_callk and reads the results, all protected.  done() comes when it is
+ * calls the plugin with call_function and reads the results, all protected.  done() comes when it is
  * over, from call_start or later from the loop; never after call_cancel.
  *
  * A library function that waits stores how to cancel first, then suspends:
@@ -40,12 +40,15 @@ struct call {
 	uint32_t        generation;       /* changes when the call ends */
 	bool            running;          /* inside lua_resume */
 	bool            cancelled;        /* while running */
+	bool            fresh;            /* call_start_later: the first turn is to come */
 	bool            waiting;          /* an operation is in flight: op, cancel */
 	void           *op;
 	call_cancel_fn *cancel;
 	struct guard_budget budget;
 	struct timer    wall;
 	struct tick     tick;             /* resumes it */
+	lua_KFunction   then;             /* call_function: what follows */
+	int             base;             /* where its message handler stands */
 	call_done_fn   *done;
 	void           *owner;
 };
@@ -57,7 +60,12 @@ struct call_ticket { struct call *call; uint32_t generation; };
 struct call *call_new(struct script *s, struct plugin *p, const char *hook, call_done_fn *done,
                       void *owner);
 void call_start(struct call *c, lua_CFunction main);     /* main(lightuserdata owner) */
+void call_start_later(struct call *c, lua_CFunction main);   /* on the loop's next turn */
 void call_cancel(struct call *c);
+
+/* In main and what follows it: call the plugin's function that stands below its arguments, then go
+ * on with `then`, the results on top of what was below the function.  Errors end the call. */
+int call_function(lua_State *L, int arguments, int results, lua_KFunction then, void *context);
 
 /* The call that runs; raises an error that names `what` where nothing may wait. */
 struct call *call_check(lua_State *L, const char *what);

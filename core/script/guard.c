@@ -39,8 +39,11 @@ static void on_hook(lua_State *L, lua_Debug *ar)
 	if (g->tripped || (g->budget && g->budget->used >= g->budget->limit)) {
 		g->tripped = true;
 		lua_sethook(L, on_hook, LUA_MASKCOUNT, 1);
-		luaL_error(L, "it computed for more than %d ms; do less, or wait with mail.sleep(0) now "
-		           "and then", (int)(g->budget ? g->budget->limit * GUARD_TICK_MS : 0));
+		luaL_where(L, 0);
+		lua_pushfstring(L, "it computed for more than %d ms (lua.cpu); do less, or leave the work to "
+		                "other places", (int)(g->budget ? g->budget->limit * GUARD_TICK_MS : 0));
+		lua_concat(L, 2);
+		lua_error(L);
 	}
 	lua_sethook(L, NULL, 0, 0);
 	if (lua_isyieldable(L)) {

@@ -214,8 +214,7 @@ static int run_hook(lua_State *L)
 	lua_settop(L, 0);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, a->listener->fn);
 	arguments = arguments_push(L, a->question, &a->lent);
-	lua_callk(L, arguments, 2, (lua_KContext)a, when_returned);
-	return when_returned(L, LUA_OK, (lua_KContext)a);
+	return call_function(L, arguments, 2, when_returned, a);
 }
 
 static void on_done(void *owner, enum call_outcome outcome)

@@ -200,7 +200,7 @@ struct policy *script_policy(struct script *s)
 
 struct mailbox_provider *script_mailboxes(struct script *s)
 {
-	return &s->mailboxes;
+	return list_empty(&s->backends) ? s->setup.next_mailboxes : &s->mailboxes;
 }
 
 struct observer *script_observer(struct script *s)

@@ -33,6 +33,8 @@ struct script {
 	struct map              locks;            /* mailbox names opened by this worker */
 	struct map              verified;         /* users.c: passwords that were right */
 	unsigned char           verified_key[32];
+	unsigned                observing;        /* observer.c: calls in flight */
+	uint64_t                dropped;          /* events that observers were too slow for */
 	struct script_numbers   numbers;
 };
 
