@@ -148,7 +148,7 @@ function M.s_client(directory, context, options)
     server = M.peer(client, {
       secured = function(s, status)
         server.secured, server.error, server.facts = status, s:error(), s:tls()
-        if status == "OK" then s:shutdown() end
+        if status == "OK" then s:shutdown() else s:free() end
       end,
     })
     server.stream:start_tls(context)
