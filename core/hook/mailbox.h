@@ -17,7 +17,7 @@
 
 struct maildrop_entry {
 	uint64_t    uid;                  /* the provider's own; never reused within the mailbox */
-	uint64_t    octets;               /* what RETR sends after unstuffing */
+	uint64_t    octets;               /* of the message; RETR sends 2 more with MESSAGE_OPEN_END */
 	const char *uidl;                 /* 1-70 octets 0x21-0x7e, or NULL: uidvalidity and uid */
 	uint32_t    flags;                /* enum message_flag, as far as known */
 	bool        stuff_unknown;        /* provider does not know MESSAGE_DOT_LINES: look at octets */

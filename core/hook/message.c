@@ -88,6 +88,10 @@ static void count(struct message *m, struct slice s)
 		memmove(m->tail, m->tail + 1, 3);
 		m->tail[3] = (unsigned char)s.ptr[s.len - i];
 	}
+	if (m->tail[2] == '\r' && m->tail[3] == '\n')
+		m->flags &= ~(uint32_t)MESSAGE_OPEN_END;
+	else
+		m->flags |= MESSAGE_OPEN_END;
 	m->crc = crc32c(m->crc, s.ptr, s.len);
 	m->octets += s.len;
 }

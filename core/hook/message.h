@@ -14,6 +14,7 @@ enum message_flag {
 	MESSAGE_DOT_LINES = 1 << 0,       /* a line begins with '.': RETR must stuff */
 	MESSAGE_8BIT      = 1 << 1,       /* an octet above 127 */
 	MESSAGE_IN_FILE   = 1 << 2,
+	MESSAGE_OPEN_END  = 1 << 3,       /* the last octets are not CRLF (BDAT): RETR adds one */
 };
 
 struct message {

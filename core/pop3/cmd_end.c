@@ -108,7 +108,7 @@ static void ask(struct pop3_session *s)
 	question_begin(q, HOOK_ON_DELETE, on_deletion_answered);
 	q->deletion.mailbox = slice_from(s->machine.facts.identity.mailbox);
 	q->deletion.uidl = slice_from(s->uidl);
-	q->deletion.octets = m->entries[s->asked].octets;
+	q->deletion.octets = pop3_cmd_octets(s, s->asked);
 	q->deletion.number = s->asked + 1;
 	q->deletion.maildrop = m;
 	q->deletion.index = s->asked;

@@ -51,7 +51,7 @@ static void enter_maildrop(struct pop3_session *s, struct maildrop *m)
 	pop3_cmd_enter_maildrop(s, m);
 	log_info("login", "session", f->id, "protocol", "pop3", "user", f->identity.user, "mailbox",
 	         f->identity.mailbox, "method", s->method, "ip", f->remote_ip, "tls", f->tls.version,
-	         "messages", log_u64(m->count), "octets", log_u64(m->octets), NULL);
+	         "messages", log_u64(m->count), "octets", log_u64(s->octets), NULL);
 	pop3_reply(s, POP3_TEXT_WELCOME,
 	           POP3_WITH(.n = slice_from(s->name ? s->name : f->identity.user), .m = s->left,
 	                     .o = s->octets_left));

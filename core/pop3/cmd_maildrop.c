@@ -7,8 +7,19 @@ void pop3_cmd_enter_maildrop(struct pop3_session *s, struct maildrop *m)
 {
 	s->maildrop = m;
 	s->state = POP3_TRANSACTION;
+	s->octets = 0;
+	for (unsigned i = 0; i < m->count; i++)
+		s->octets += pop3_cmd_octets(s, i);
 	s->left = m->count;
-	s->octets_left = m->octets;
+	s->octets_left = s->octets;
+}
+
+/* A message whose last line has no CRLF is sent with one, and its size says so. */
+uint64_t pop3_cmd_octets(const struct pop3_session *s, unsigned index)
+{
+	const struct maildrop_entry *e = &s->maildrop->entries[index];
+
+	return e->octets + (e->flags & MESSAGE_OPEN_END ? 2 : 0);
 }
 
 bool pop3_cmd_marked(const struct pop3_session *s, unsigned index)
@@ -41,24 +52,24 @@ bool pop3_cmd_message(struct pop3_session *s, struct slice word, unsigned *index
 /* "number size" or "number uidl" into row; returns its length. */
 enum { ROW_SIZE = POP3_NUMBER_SIZE + 1 + UIDL_SIZE };
 
-static size_t put_list_row(const struct maildrop *m, unsigned index, char row[ROW_SIZE])
+static size_t put_list_row(const struct pop3_session *s, unsigned index, char row[ROW_SIZE])
 {
 	size_t n = pop3_lang_number((uint64_t)index + 1, row);
 
 	row[n++] = ' ';
-	return n + pop3_lang_number(m->entries[index].octets, row + n);
+	return n + pop3_lang_number(pop3_cmd_octets(s, index), row + n);
 }
 
-static size_t put_uidl_row(const struct maildrop *m, unsigned index, char row[ROW_SIZE])
+static size_t put_uidl_row(const struct pop3_session *s, unsigned index, char row[ROW_SIZE])
 {
 	size_t n = pop3_lang_number((uint64_t)index + 1, row);
 
 	row[n++] = ' ';
-	maildrop_uidl(m, index, row + n);
+	maildrop_uidl(s->maildrop, index, row + n);
 	return n + strlen(row + n);
 }
 
-typedef size_t put_row_fn(const struct maildrop *m, unsigned index, char row[ROW_SIZE]);
+typedef size_t put_row_fn(const struct pop3_session *s, unsigned index, char row[ROW_SIZE]);
 
 /* Rows until the end or until the output is full. */
 static void send_rows(struct pop3_session *s, put_row_fn *put, pop3_continue_fn *more)
@@ -75,7 +86,7 @@ static void send_rows(struct pop3_session *s, put_row_fn *put, pop3_continue_fn 
 			return;
 		}
 		buf_reserve(&s->machine.out, ROW_SIZE + 2, &room);
-		size_t n = put(s->maildrop, b->index, room);
+		size_t n = put(s, b->index, room);
 
 		room[n] = '\r';
 		room[n + 1] = '\n';
@@ -103,7 +114,7 @@ static void reply_row(struct pop3_session *s, struct slice word, put_row_fn *put
 
 	if (!pop3_cmd_message(s, word, &index))
 		return;
-	size_t n = put(s->maildrop, index, row);
+	size_t n = put(s, index, row);
 
 	pop3_reply(s, POP3_TEXT_NUMBERS, POP3_WITH(.t = slice_of(row, n)));
 }
@@ -155,7 +166,7 @@ void pop3_cmd_dele(struct pop3_session *s, const struct pop3_args *args)
 		s->marked = mem_array(s->maildrop->count / 8 + 1, 1);
 	s->marked[index / 8] |= (unsigned char)(1u << index % 8);
 	s->left--;
-	s->octets_left -= s->maildrop->entries[index].octets;
+	s->octets_left -= pop3_cmd_octets(s, index);
 	pop3_reply(s, POP3_TEXT_DELETED, POP3_WITH(.u = (uint64_t)index + 1));
 }
 
@@ -167,7 +178,7 @@ void pop3_cmd_rset(struct pop3_session *s, const struct pop3_args *args)
 	if (s->marked)
 		memset(s->marked, 0, s->maildrop->count / 8 + 1);
 	s->left = s->maildrop->count;
-	s->octets_left = s->maildrop->octets;
+	s->octets_left = s->octets;
 	pop3_reply(s, POP3_TEXT_RESET, POP3_WITH(.m = s->left, .o = s->octets_left));
 }
 

@@ -2,9 +2,9 @@
  *
  * What is sent are exactly the octets that LIST announced: a provider that gives fewer or more
  * breaks its contract, and the connection is closed without the final dot, so that no client
- * takes a damaged message for a whole one.  Only when the last octets of a message are not CRLF
- * (which no message has that came in by SMTP) a CRLF that is not in the count stands before the
- * final dot, because the dot must stand on a line of its own (RFC 1939, 3). */
+ * takes a damaged message for a whole one.  When the last octets of a message are not CRLF (BDAT
+ * can do that) a CRLF stands before the final dot, because the dot must stand on a line of its own
+ * (RFC 1939, 3); MESSAGE_OPEN_END says so beforehand and the announced size counts it. */
 #include "base/log.h"
 #include "pop3/commands.h"
 #include "pop3/reply.h"
@@ -28,7 +28,7 @@ static void begin(struct pop3_session *s)
 	if (s->body.top)
 		pop3_reply(s, POP3_TEXT_DONE, NULL);
 	else
-		pop3_reply(s, POP3_TEXT_OCTETS, POP3_WITH(.o = entry_of(s)->octets));
+		pop3_reply(s, POP3_TEXT_OCTETS, POP3_WITH(.o = pop3_cmd_octets(s, s->body.index)));
 }
 
 /* ---- what to send ---- */

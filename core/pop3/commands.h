@@ -29,6 +29,8 @@ pop3_run_fn pop3_cmd_stat, pop3_cmd_list, pop3_cmd_uidl, pop3_cmd_dele, pop3_cmd
             pop3_cmd_last;
 /* The index of a message number that is there and not marked; false: the reply is made. */
 bool pop3_cmd_message(struct pop3_session *s, struct slice word, unsigned *index);
+/* The size of a message: what RETR sends after unstuffing (RFC 1939, 11). */
+uint64_t pop3_cmd_octets(const struct pop3_session *s, unsigned index);
 /* Begin the TRANSACTION state with a maildrop that was opened (the session owns it now). */
 void pop3_cmd_enter_maildrop(struct pop3_session *s, struct maildrop *m);
 bool pop3_cmd_marked(const struct pop3_session *s, unsigned index);

@@ -67,6 +67,7 @@ struct pop3_session {
 	unsigned char   *marked;              /* a bit per message marked as deleted; NULL: none yet */
 	unsigned left;                        /* messages not marked */
 	uint64_t octets_left;                 /* their octets */
+	uint64_t octets;                      /* of all messages */
 	unsigned last;                        /* highest message number retrieved (RFC 1225, LAST) */
 	unsigned retrieved;                   /* RETR that were sent whole */
 	struct pop3_body body;

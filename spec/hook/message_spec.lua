@@ -46,7 +46,7 @@ describe("a message on its way in", function()
     for _, step in ipairs { 1, 2, 3, 5, #text } do
       local f = facts_of(text, step)
       assert.same({ octets = #text, lines = 7, header_octets = 23, crc = (message.crc32c(text)),
-                    dot_lines = true, eight_bit = false, in_file = false }, f)
+                    dot_lines = true, eight_bit = false, in_file = false, open_end = false }, f)
     end
   end)
 
@@ -66,6 +66,17 @@ describe("a message on its way in", function()
     assert.is_false(facts_of("x.y\r\n z.\r\n").dot_lines)
     assert.is_true(facts_of("x\r\n.", 1).dot_lines)
     assert.is_true(facts_of("x\r\n.", 3).dot_lines)
+  end)
+
+  it("knows whether its last line has a CRLF", function()
+    for step = 1, 3 do
+      for _, text in ipairs { "a", "a\r", "a\n", "\n", "a\r\n\n", "a\r\nb" } do
+        assert.is_true(facts_of(text, step).open_end)
+      end
+      assert.is_false(facts_of("a\r\n", step).open_end)
+      assert.is_false(facts_of("\r\n", step).open_end)
+    end
+    assert.is_false(message.new(directory):facts().open_end)
   end)
 
   it("sees 8-bit octets at any place", function()

@@ -55,6 +55,17 @@ describe("RETR", function()
     end
   end)
 
+  it("counts that CRLF in every size when the provider knows of it", function()
+    local s = pop3.new { mailbox = { { octets = "abc", open_end = true }, "12345\r\n" } }
+    assert.matches("2 messages %(12 octets%)", s:login())
+    assert.equal("+OK 5 octets\r\nabc\r\n.\r\n", s:say("RETR 1"))
+    assert.equal("+OK 1 5\r\n", s:say("LIST 1"))
+    assert.equal("+OK 2 12\r\n", s:say("STAT"))
+    s:say("DELE 1")
+    assert.equal("+OK 1 7\r\n", s:say("STAT"))
+    assert.equal("+OK maildrop has 2 messages (12 octets)\r\n", s:say("RSET"))
+  end)
+
   it("sends an empty message", function()
     assert.equal("+OK 0 octets\r\n.\r\n", session(""):say("RETR 1"))
   end)

@@ -63,6 +63,7 @@ static int l_facts(lua_State *L)
 	FLAG("dot_lines", MESSAGE_DOT_LINES);
 	FLAG("eight_bit", MESSAGE_8BIT);
 	FLAG("in_file", MESSAGE_IN_FILE);
+	FLAG("open_end", MESSAGE_OPEN_END);
 #undef FLAG
 	return 1;
 }

@@ -136,7 +136,10 @@ static void fill_entry(struct spec_session *s, unsigned i, struct maildrop_entry
 	push_message_field(s, i, "dots");
 	e->flags = lua_toboolean(s->L, -1) ? MESSAGE_DOT_LINES : 0;
 	e->stuff_unknown = lua_isnil(s->L, -1);
-	lua_pop(s->L, 4);
+	push_message_field(s, i, "open_end");
+	if (lua_toboolean(s->L, -1))
+		e->flags |= MESSAGE_OPEN_END;
+	lua_pop(s->L, 5);
 }
 
 static struct maildrop *make_drop(struct spec_session *s)

@@ -8,7 +8,7 @@
 -- Options beside those of pop3.new: settings = { names of struct pop3_settings }, loopback, tls,
 -- tls_available, channel_binding, hooks = { names }, policy = function(question) -> nil, a verdict
 -- table {kind, status, text, delay, user, mailbox, plain} or "later"; the maildrop: mailbox =
--- { octets | {octets, size, uidl, dots} ... }, last_login, slice (octets per read), open = status,
+-- { octets | {octets, size, uidl, dots, open_end} ... }, last_login, slice (octets per read), open = status,
 -- open_later, read_later, read_fail_at, commit = status, commit_later; and lists that are filled:
 -- opened, reads, committed.
 local bind = require "spec.support.bind"("pop3")
