@@ -29,6 +29,8 @@ void smtp_settings_default(struct smtp_settings *s)
 		.auth_failure_delay_ms = 2000,
 		.command_timeout_ms = 5 * 60 * 1000,
 		.data_timeout_ms = 3 * 60 * 1000,
+		.auth_mechanisms = LOGIN_PLAIN | LOGIN_LOGIN | LOGIN_SCRAM_SHA_256 |
+		                   LOGIN_SCRAM_SHA_256_PLUS | LOGIN_OAUTHBEARER | LOGIN_XOAUTH2,
 		.recipient_delimiter = '+',
 	};
 }
