@@ -14,8 +14,9 @@ void facts_init(struct facts *f)
 
 void facts_clear(struct facts *f)
 {
+	free(f->remote_name);
 	free(f->helo);
-	f->helo = NULL;
+	f->remote_name = f->helo = NULL;
 	identity_clear(&f->identity);
 }
 

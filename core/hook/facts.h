@@ -50,6 +50,7 @@ struct facts {
 	bool            trusted;          /* the peer may use XCLIENT */
 	bool            loopback;         /* remote_ip is 127.0.0.0/8 or ::1 */
 	struct tls_facts tls;
+	char           *remote_name;      /* heap; name in DNS, told by XCLIENT; or NULL */
 	char           *helo;             /* heap; name the client gave in HELO/EHLO, or NULL */
 	bool            esmtp;            /* it was EHLO */
 	struct identity identity;         /* user == NULL: nobody signed in */

@@ -90,7 +90,9 @@ void trace_received(const struct trace *t, struct buf *out)
 		put(&f, "from ", t->helo, "");
 	else
 		put_ip(&f, t->remote_ip, "from ", "]");
-	put_ip(&f, t->remote_ip, "(", "])");
+	if (t->remote_name.len)
+		put(&f, "(", t->remote_name, "");
+	put_ip(&f, t->remote_ip, t->remote_name.len ? "" : "(", "])");
 	put(&f, "by ", t->hostname, "");
 	put(&f, "with ", slice_from(t->protocol), "");
 	if (t->tls.len)

@@ -6,6 +6,7 @@
 
 struct trace {
 	struct slice helo, remote_ip;     /* remote_ip without brackets; IPv6 gets its tag here */
+	struct slice remote_name;         /* of that address in DNS, or "" */
 	struct slice hostname;            /* by */
 	const char  *protocol;            /* ESMTPSA and friends (RFC 3848): see trace_protocol */
 	struct slice id;
