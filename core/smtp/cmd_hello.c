@@ -2,7 +2,9 @@
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/mem.h"
 #include "mail/address.h"
 #include "mail/params.h"
 #include "smtp/commands.h"
@@ -180,11 +182,13 @@ static bool xclient_destport(struct facts *f, struct slice value, bool unavailab
 	return set_port(&f->local_port, value, unavailable);
 }
 
-/* The client's name in DNS: checked, and kept for nobody, since the core looks no names up. */
 static bool xclient_name(struct facts *f, struct slice value, bool unavailable)
 {
-	(void)f;
-	return unavailable || helo_valid(value);
+	if (!unavailable && !helo_valid(value))
+		return false;
+	free(f->remote_name);
+	f->remote_name = unavailable ? NULL : mem_slice_dup(value);
+	return true;
 }
 
 static bool xclient_helo(struct facts *f, struct slice value, bool unavailable)

@@ -82,6 +82,8 @@ static void settle(struct smtp_session *s)
 	if (s->ending && between_commands(s))
 		smtp_reply(s, 421, "4.3.2", "%s Service shutting down, try again later",
 		           s->settings->hostname);
+	if (m->wants == MACHINE_READ && s->input == INPUT_COMMAND)
+		arena_reset(&s->scratch);         /* an idle session holds nothing */
 	if (m->wants != MACHINE_READ && m->wants != MACHINE_DRAIN)
 		m->timeout_ms = 0;
 	else

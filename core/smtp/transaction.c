@@ -125,7 +125,7 @@ static void write_trace(struct smtp_session *s)
 		         f->tls.cipher ? f->tls.cipher : "");
 	struct trace trace = {
 		.helo = slice_from(f->helo), .remote_ip = slice_from(f->remote_ip),
-		.hostname = slice_from(s->settings->hostname),
+		.remote_name = slice_from(f->remote_name), .hostname = slice_from(s->settings->hostname),
 		.protocol = trace_protocol(f->esmtp, f->tls.active, f->identity.user, e->smtputf8),
 		.id = slice_from(t->id), .tls = slice_trim(slice_from(tls)),
 		/* With several recipients the field would tell each who the others are. */

@@ -157,6 +157,13 @@ describe("XCLIENT", function()
     assert.equal("503 250", codes(peer:say("MAIL FROM:<>", "HELO a.example")))
   end)
 
+  it("shows in the trace field", function()
+    local peer = smtp.peer { trusted = true }:hello()
+    peer:say("XCLIENT NAME=client.example ADDR=IPV6:2001:db8::7", "EHLO who.example")
+    peer:to_data():say("a: b", "", ".")
+    assert.matches("Received: from who%.example %(client%.example %[IPv6:2001:db8::7%]%)", peer.mails[1].octets)
+  end)
+
   it("asks accept_connection again, for the new address", function()
     local asked = 0
     local peer = smtp.peer { trusted = true, policy = function(q)
