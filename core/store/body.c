@@ -115,49 +115,55 @@ bool store_body_path(const char *directory, uint64_t msgid, char out[STORE_PATH_
 	return n > 0 && n < STORE_PATH_MAX;
 }
 
-static int sync_directory(const char *path)
+/* By hand where the kernel cannot (old ones between file systems, special file systems). */
+static ssize_t copy_some(int from, int to, loff_t *at)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char octets[65536];
+	ssize_t n = pread(from, octets, sizeof(octets), *at);
 
-	if (fd < 0)
-		return -1;
-	int rc = fsync(fd), saved = errno;
-
-	close(fd);
-	errno = saved;
-	return rc;
+	if (n <= 0)
+		return n;
+	n = pwrite(to, octets, (size_t)n, *at);
+	*at += n > 0 ? n : 0;
+	return n;
 }
 
-/* Where unnamed files cannot be linked (another file system, no O_TMPFILE): copy the octets. */
+int store_body_copy(int from, int to)
+{
+	loff_t at = 0, there = 0;
+	struct stat st;
+
+	if (fstat(from, &st) < 0)
+		return errno;
+	while (at < st.st_size) {
+		ssize_t n = copy_file_range(from, &at, to, &there, (size_t)(st.st_size - at), 0);
+
+		if (n < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS)) {
+			n = copy_some(from, to, &at);
+			there = at;
+		}
+		if (n < 0 && errno != EINTR)
+			return errno;
+		if (n == 0)
+			return EIO;
+	}
+	return fdatasync(to) < 0 ? errno : 0;
+}
+
+/* Where an unnamed file cannot be linked (another file system, no O_TMPFILE). */
 static int copy_file(int from, const char *path)
 {
 	int to = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	loff_t at = 0;
-	ssize_t n;
-	struct stat st;
 
 	if (to < 0)
 		return -1;
-	if (fstat(from, &st) < 0)
-		goto fail;
-	while (at < st.st_size) {
-		n = copy_file_range(from, &at, to, NULL, (size_t)(st.st_size - at), 0);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			errno = n == 0 ? EIO : errno;
-			goto fail;
-		}
-	}
-	if (fdatasync(to) < 0)
-		goto fail;
-	return close(to);
-fail:;
-	int saved = errno;
+	int rc = store_body_copy(from, to);
 
 	close(to);
+	if (rc == 0)
+		return 0;
 	unlink(path);
-	errno = saved;
+	errno = rc;
 	return -1;
 }
 
@@ -179,7 +185,8 @@ static int make_directory(const char *path)
 	if (mkdir(parent, 0700) < 0 && errno != EEXIST)
 		return -1;
 	*strrchr(parent, '/') = '\0';
-	return sync_directory(parent);
+	errno = store_env_sync(parent);
+	return errno ? -1 : 0;
 }
 
 enum status store_body_link(const char *directory, uint64_t msgid, int fd)
@@ -205,7 +212,7 @@ enum status store_body_link(const char *directory, uint64_t msgid, int fd)
 	if (rc < 0)
 		return store_env_status(errno);
 	*strrchr(path, '/') = '\0';
-	return sync_directory(path) < 0 ? store_env_status(errno) : ST_OK;
+	return store_env_status(store_env_sync(path));
 }
 
 enum status store_body_unlink(const char *directory, uint64_t msgid, uint64_t current)

@@ -22,6 +22,9 @@ int store_body_save(const struct store_tx *t, uint64_t msgid, const struct msg_v
 /* One reference less; the last one deletes the msg row and leaves the octets to gc. */
 int store_body_unref(const struct store_tx *t, uint64_t msgid);
 
+/* Copy a whole file and flush the copy; 0 or errno. */
+int store_body_copy(int from, int to);
+
 /* "<path>/blobs/<block>/<msgid>" in hexadecimal digits; false when it does not fit. */
 bool store_body_path(const char *directory, uint64_t msgid, char out[STORE_PATH_MAX]);
 

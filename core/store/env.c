@@ -26,6 +26,16 @@ char *store_env_path(const char *directory, const char *name)
 	return mem_printf("%s/%s", directory, name);
 }
 
+int store_env_sync(const char *directory)
+{
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = fd < 0 || fsync(fd) < 0 ? errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
 /* ---- store.lock ---- */
 
 int store_lock_open(const char *directory)

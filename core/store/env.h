@@ -66,6 +66,9 @@ void store_env_close(struct store_env **e);       /* *e becomes NULL */
 /* "<directory>/<name>" on the heap. */
 char *store_env_path(const char *directory, const char *name);
 
+/* Flush a directory, so that new names in it are durable; 0 or errno. */
+int store_env_sync(const char *directory);
+
 /* A new descriptor of store.lock; -1 with errno. */
 int store_lock_open(const char *directory);
 /* type F_RDLCK, F_WRLCK or F_UNLCK.  BUSY without wait; IO. */

@@ -295,10 +295,10 @@ static bool start(struct process *p, int alive_fd)
 	timer_init(&p->housekeeping, l, housekeeping, p);
 	p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	space_make_ballast(p->settings);
-	recover_directory(p->env);
 	p->writer = store_writer_new(p->env, p->settings, p->wake_fd);
 	if (!p->writer)
 		return false;
+	recover_directory(p->env);
 	p->flush = work_pool_new(l, p->settings->flush_threads, "flush");
 	p->files = file_gc_new(l, p->flush, p->env, store_writer_ids(p->writer), &gc_events, p);
 	p->woken = watch_new(l, p->wake_fd, LOOP_READABLE, woken, p);

@@ -37,19 +37,6 @@ static bool make_directory(const char *path, char **error)
 	return false;
 }
 
-/* A new file is durable only when its directory is. */
-static bool sync_directory(const char *path, char **error)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool good = fd >= 0 && fsync(fd) == 0;
-
-	if (!good)
-		*error = mem_printf("cannot flush the directory %s: %s", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return good;
-}
-
 static bool make_tree(const char *path, char **error)
 {
 	static const char *const parts[] = { "blobs", "locks", "spool" };
@@ -64,13 +51,18 @@ static bool make_tree(const char *path, char **error)
 	return good;
 }
 
+/* A new file is durable only when its directory is. */
 static bool sync_tree(const char *path, char **error)
 {
 	char *parent = store_env_path(path, "..");
-	bool good = sync_directory(path, error) && sync_directory(parent, error);
+	int rc = store_env_sync(path);
 
+	if (rc == 0)
+		rc = store_env_sync(parent);
+	if (rc != 0)
+		*error = mem_printf("cannot flush the directory %s: %s", path, strerror(rc));
 	free(parent);
-	return good;
+	return rc == 0;
 }
 
 enum status store_prepare(const struct store_settings *s, char **error)

@@ -102,7 +102,10 @@ static int l_start(lua_State *L)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		close(alive[1]);
+		/* Locks of this process' sessions live in their descriptors. */
+		for (int i = 3; i < 1024; i++)
+			if (i != fd && i != alive[0])
+				close(i);
 		log_set_process("store");
 		log_set_level(getenv("STORE_LOG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);
 		if (lua_toboolean(L, 3))
@@ -168,7 +171,7 @@ static int l_close_fd(lua_State *L)
 
 static int l_quiet(lua_State *L)
 {
-	log_set_level(lua_toboolean(L, 1) ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO);
+	log_open(LOG_TO_FILE, lua_toboolean(L, 1) ? "/dev/null" : "/dev/stderr");
 	return 0;
 }
 
@@ -300,5 +303,6 @@ int luaopen_bind_store(lua_State *L)
 	lua_setfield(L, -2, "__index");
 	store_maildrop_metatable(L);
 	luaL_newlib(L, functions);
+	luaL_setfuncs(L, store_maintain_functions, 0);
 	return 1;
 }
