@@ -296,7 +296,6 @@ void pop3_cmd_auth_line(struct pop3_session *s, struct slice line)
 		machine_observe(&s->machine, EVENT_COMMAND,
 		                slice_eq(line, SLICE("*")) ? line : SLICE("****"), pop3_session_state(s),
 		                NULL, 0);
-	s->exchange = false;
 	pop3_session_wait(s);
 	login_feed(&s->login, line);
 }

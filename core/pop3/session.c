@@ -344,8 +344,12 @@ static void session_free(struct machine *m)
 	question_cancel(&m->question);
 	if (s->opening)
 		m->mailboxes->ops->cancel_open(m->mailboxes, s);
-	if (s->maildrop)
+	if (s->maildrop) {
+		log_info("session ended without QUIT", "session", m->facts.id, "protocol", "pop3", "user",
+		         m->facts.identity.user, "retrieved", log_u64(s->retrieved), "marked",
+		         log_u64(s->maildrop->count - s->left), "left", log_u64(s->maildrop->count), NULL);
 		s->maildrop->ops->close(s->maildrop);
+	}
 	machine_observe(m, EVENT_DISCONNECT, SLICE_NONE, pop3_session_state(s), NULL, 0);
 	login_clear(&s->login);
 	free(s->name);

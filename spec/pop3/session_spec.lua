@@ -288,6 +288,68 @@ describe("a POP3 session", function()
     end)
   end)
 
+  it("tells the host of late answers behind a delay as well", function()
+    local s = pop3.new {
+      policy = function() return "later" end, settings = { auth_failure_delay_ms = 500 },
+    }
+    s:login()
+    s:answer { kind = "reject" }
+    s:delayed()
+    local changes = s:numbers().changes
+    s:say("USER kcope", "PASS secret")
+    s:answer { kind = "accept", user = "kcope" }
+    assert.equal(changes + 1, s:numbers().changes)
+  end)
+
+  describe("in the log", function()
+    local path
+    before_each(function()
+      path = os.tmpname()
+      base.log_to(path)
+    end)
+    after_each(function()
+      base.log_to(nil, nil, 5)
+      os.remove(path)
+    end)
+
+    local function logged()
+      local file <close> = assert(io.open(path))
+      return (file:read("a"):gsub("[^\n]- moonpost ([^\n]*)\n", "%1\n"):gsub(" session=%w+", ""))
+    end
+
+    it("is a login and a summary at QUIT", function()
+      local s = pop3.new { mailbox = { pop3.message(120), pop3.message(200) } }
+      s:login()
+      s:say("RETR 2", "DELE 1", "QUIT")
+      assert.equal('login protocol=pop3 user=kcope mailbox=kcope method=USER ip="" messages=2 octets=320\n' ..
+        "quit protocol=pop3 user=kcope retrieved=1 deleted=1 left=1\n", logged())
+    end)
+
+    it("is a refused login with the name and without the password", function()
+      local s = pop3.new()
+      s:say("USER kcope", "PASS wrong", "AUTH PLAIN AGtjb3BlAHdyb25n")
+      local line = 'login refused protocol=pop3 user=kcope method=%s ip="" verdict=reject ' ..
+        'status=5.7.8 text="Authentication failed" by=core failures=%d\n'
+      assert.equal(line:format("USER", 1) .. line:format("PLAIN", 2), logged())
+    end)
+
+    it("is a session that ended without QUIT", function()
+      local s = pop3.new { mailbox = { pop3.message(120) } }
+      s:login()
+      s:say("DELE 1")
+      s:close()
+      assert.matches("\nsession ended without QUIT protocol=pop3 user=kcope retrieved=0 marked=1 left=1\n$",
+        logged())
+    end)
+
+    it("is a message that could not be read, with the place", function()
+      local s = pop3.new { mailbox = { pop3.message(500) }, read_fail_at = 100, slice = 100 }
+      s:login()
+      s:say("RETR 1")
+      assert.matches("\nmessage cannot be read mailbox=kcope message=1 offset=100 octets=500 reason=", logged())
+    end)
+  end)
+
   it("tells observers of its beginning and its end", function()
     local s = pop3.new()
     s:close()
