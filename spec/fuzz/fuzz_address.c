@@ -5,8 +5,10 @@
 #include "mail/params.h"
 #include "mail/utf8.h"
 
-const char *const fuzz_tokens[] = { "<", ">", "@", "\"", "\\", "\\\"", "[IPv6:::1]", "[127.0.0.1]", "postmaster",
-	".example", "@a,@b:", "SIZE=", " ", "+2B", "\xd0\xb0", "xn--", NULL };
+const char *const fuzz_tokens[] = {
+	"<", ">", "@", "\"", "\\", "\\\"", "[IPv6:::1]", "[127.0.0.1]", "postmaster", ".example",
+	"@a,@b:", "SIZE=", " ", "+2B", "\xd0\xb0", "xn--", NULL,
+};
 
 static void check_parts(const struct address_parts *p, unsigned flags, struct arena *a)
 {

@@ -5,7 +5,9 @@
 #include "base/buf.h"
 #include "mail/dots.h"
 
-const char *const fuzz_tokens[] = { "\r\n.", "\n.\n", "\r\n.\n", "\n.\r\n", "\r.\r\n", "\r\n.\r\r\n", "..", NULL };
+const char *const fuzz_tokens[] = {
+	"\r\n.", "\n.\n", "\r\n.\n", "\n.\r\n", "\r.\r\n", "\r\n.\r\r\n", "..", NULL,
+};
 
 struct result { struct buf text; bool ended, bare; size_t rest; uint32_t max_line; };
 

@@ -6,8 +6,10 @@
 #include "mail/date.h"
 #include "mail/header.h"
 
-const char *const fuzz_tokens[] = { "Received:", "received : ", "Subject: ", "\r\n ", "\r\n\t", "\r\n\r\n", ":",
-	"Date: Sat, 21 Nov 2026 20:15:09 +0000\r\n", "(comment)", NULL };
+const char *const fuzz_tokens[] = {
+	"Received:", "received : ", "Subject: ", "\r\n ", "\r\n\t", "\r\n\r\n", ":",
+	"Date: Sat, 21 Nov 2026 20:15:09 +0000\r\n", "(comment)", NULL,
+};
 
 /* What was taken off is the field, or the one line that is none, and nothing is lost. */
 static void check_fields(struct slice in, bool whole)

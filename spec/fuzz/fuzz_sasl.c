@@ -10,8 +10,11 @@
 #include "mail/sasl.h"
 #include "hook/login.h"
 
-const char *const fuzz_tokens[] = { "n,,n=user,r=", "c=biws,r=", ",p=", "n,a=user,", "p=tls-exporter,,", "y,,", "=2C",
-	"\1auth=Bearer ", "\1\1", "user=", "!*", "!=", "alice ", "\n", "d41d8cd98f00b204e9800998ecf8427e", NULL };
+const char *const fuzz_tokens[] = {
+	"n,,n=user,r=", "c=biws,r=", ",p=", "n,a=user,", "p=tls-exporter,,", "y,,", "=2C",
+	"\1auth=Bearer ", "\1\1", "user=", "!*", "!=", "alice ", "\n",
+	"d41d8cd98f00b204e9800998ecf8427e", NULL,
+};
 
 struct session {
 	struct machine  machine;
@@ -34,7 +37,9 @@ static void on_step(void *owner, enum login_step step)
 static void ask(struct policy *p, struct question *q)
 {
 	struct session *s = (struct session *)(void *)((char *)p - offsetof(struct session, policy));
-	static const enum verdict_kind kinds[] = { VERDICT_NONE, VERDICT_REJECT, VERDICT_TEMPFAIL, VERDICT_DISCONNECT };
+	static const enum verdict_kind kinds[] = {
+		VERDICT_NONE, VERDICT_REJECT, VERDICT_TEMPFAIL, VERDICT_DISCONNECT,
+	};
 
 	q->verdict.kind = kinds[s->answers & 3];
 	if (q->hook == HOOK_SECRET && s->answers & 4) {

@@ -30,6 +30,7 @@ describe("login with PLAIN", function()
     s:answer_with(function() return { kind = "accept" } end)
     s:start("plain", b64("\0alice\0secret"))
     assert.same({ "alice", "alice" }, { s:facts().user, s:facts().mailbox })
+    assert.same({ "accept", "2.7.0" }, { s:facts().kind, s:facts().status })
   end)
 
   it("asks for the message with an empty challenge when there is no initial response", function()

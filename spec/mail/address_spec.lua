@@ -148,6 +148,10 @@ describe("address_parse_path", function()
 
     it("refuses them without, and broken UTF-8 always", function()
       refused("SYNTAX", "<Ольга@example.org>")
+      refused("SYNTAX", '<"Ольга"@example.org>')
+      for _, text in ipairs { "<a\127@x>", "<\"a\127\"@x>", "<\"a\1\"@x>", "<a@x\127>" } do
+        refused("SYNTAX", text, "u")
+      end
       refused("SYNTAX", "<olga@пример.example>")
       for _, text in ipairs { "<\255@x>", "<a@\xc0\xaf>", "<\xed\xa0\x80@x>", '<"\xff"@x>', "<a\xd0@x>" } do
         refused("SYNTAX", text, "u")
@@ -169,6 +173,9 @@ describe("address_parse_mailbox", function()
     for _, text in ipairs { "", "<alice@x>", "alice@x ", " alice@x", "alice@x>", "alice", "@x:alice@x" } do
       assert.is_nil((mail.address_mailbox(text)), text)
     end
+    local function long(n) return ("l"):rep(64) .. "@" .. ("d."):rep(94) .. ("d"):rep(n - 64 - 1 - 188) end
+    assert.equal(254, #mail.address_mailbox(long(254)).whole)
+    assert.same({ nil, "TOOBIG" }, { mail.address_mailbox(long(255)) })
     assert.truthy(mail.address_mailbox("", "e"))
     assert.truthy(mail.address_mailbox("postmaster", "p"))
   end)

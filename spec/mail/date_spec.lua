@@ -30,6 +30,7 @@ describe("date_parse", function()
     assert.equal(1795292100, mail.date_parse("21 nov 2026 20:15 +0000"))
     assert.equal(1795292100, mail.date_parse("SAT, 21 NOV 2026 20:15 GMT"))
     assert.equal(1795292100, mail.date_parse("21 Nov 2026 20:15 UT"))
+    assert.equal(1795292100 - 59 * 60, mail.date_parse("21 Nov 2026 20:15 +0059"))
   end)
 
   it("knows the named zones of North America and takes others as UTC (RFC 5322, 4.3)", function()

@@ -68,7 +68,7 @@ describe("header_count", function()
 
   it("counts Received fields and octets up to the empty line", function()
     local head = "Received: from a\r\n\tby b\r\nRECEIVED:x\r\nreceived \t: y\r\nReceived-SPF: z\r\nXReceived: a\r\n" ..
-      "Receive: d\r\nSubject: Received: no\r\n Received: folded\r\n\r\n"
+      "Other : a\r\nReceive: d\r\nSubject: Received: no\r\n Received: folded\r\n\r\n"
     assert.same({ 3, #head, true }, { count_every_way(head .. "Received: in the body\r\n\r\n") })
   end)
 

@@ -2,8 +2,8 @@ local mail = require("spec.support.bind")("mail")
 
 describe("params_next", function()
   it("gives keywords with and without values, in order", function()
-    local list, status = mail.params("SIZE=100 BODY=8BITMIME SMTPUTF8 X-y=a,b;c<d>")
-    assert.same({ { "SIZE", "100" }, { "BODY", "8BITMIME" }, { "SMTPUTF8", false }, { "X-y", "a,b;c<d>" } }, list)
+    local list, status = mail.params("SIZE=100 BODY=8BITMIME SMTPUTF8 X-Zz09=a,b;c<d>")
+    assert.same({ { "SIZE", "100" }, { "BODY", "8BITMIME" }, { "SMTPUTF8", false }, { "X-Zz09", "a,b;c<d>" } }, list)
     assert.equal("END", status)
   end)
 

@@ -43,6 +43,22 @@ describe("SCRAM-SHA-256", function()
     end
   end)
 
+  it("denies another nonce even when the proof is right for it", function()
+    local client = scram_client.new { user = "user", password = "pencil" }
+    local s = sasl.scram(false, false)
+    s:client_first(client.first)
+    local first = s:server_first(SALT, 4096, stored, server)
+    client.nonce = "replayed"
+    local out, status = s:client_final(client.final(first), "")
+    assert.same({ status = "DENIED" }, { out = out, status = status })
+  end)
+
+  it("takes every printable character but the comma in a nonce", function()
+    local nonce_text = {}
+    for c = 0x21, 0x7e do nonce_text[#nonce_text + 1] = c ~= 0x2c and string.char(c) or "" end
+    assert.truthy((sasl.scram(false, false):client_first("n,,n=user,r=" .. table.concat(nonce_text))))
+  end)
+
   it("refuses a client-final-message that breaks the grammar", function()
     for _, final in ipairs {
       "", "c=biws", "c=biws,r=" .. nonce, "r=" .. nonce .. ",c=biws," .. proof,

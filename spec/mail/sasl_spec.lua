@@ -41,6 +41,7 @@ describe("sasl_oauthbearer_parse", function()
 
   it("refuses what the grammar does not have", function()
     for _, message in ipairs { "", "\1", "n,,", "n,,\1\1", "n,,\1auth=Bearer tok\1", "n,,auth=Bearer tok\1\1",
+      "n,,xauth=Bearer tok\1\1",
       "p=x,,\1auth=Bearer tok\1\1", "n,,\1auth=Bearer \1\1", "n,,\1auth=Basic tok\1\1",
       "n,,\1auth=Bearer a\1auth=Bearer b\1\1", "n,a=,\1auth=Bearer tok\1\1", "n,a=x=,\1auth=Bearer t\1\1",
       "n,b=x,\1auth=Bearer tok\1\1", "n,,\1auth=Bearer a b\1\1", "n,,\1auth=Bearer tok\1\1x",

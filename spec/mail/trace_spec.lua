@@ -40,6 +40,10 @@ describe("trace_received", function()
       assert.is_true(#line <= 78 or line:find("^\tfor [^ ]+;$") ~= nil, line)
     end
     for line in received():gmatch("(.-)\r\n") do assert.is_true(#line <= 78, line) end
+    local function first_line(n)
+      return #received({ helo = ("h"):rep(n), remote_ip = "1.1.1.1" }):match("^(.-)\r\n")
+    end
+    assert.same({ 78, 67 }, { first_line(51), first_line(52) })
   end)
 
   it("lets a peer's name neither end the field nor open a comment", function()

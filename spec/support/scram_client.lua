@@ -25,7 +25,8 @@ function M.new(o)
   client.bare = ("n=%s,r=%s"):format(o.user, o.nonce or "fyko+d2lbbFgONRv9qkxdawL")
   client.first = client.gs2 .. client.bare
 
-  --- client-final-message for a server-first-message; also sets client.signature; client.more: extensions.
+  --- client-final-message for a server-first-message; also sets client.signature; client.more: extensions,
+  --- client.nonce: another one than the server's.
   function client.final(server_first)
     local nonce, salt, count = server_first:match("^r=([^,]*),s=([^,]*),i=(%d+)$")
     local salted = M.unhex(base.pbkdf2_sha256(o.password, mail.base64_decode(salt),
@@ -33,7 +34,7 @@ function M.new(o)
     local client_key = hmac(salted, "Client Key")
     local stored_key = M.unhex(base.sha256(client_key))
     local without_proof = ("c=%s,r=%s%s"):format(mail.base64_encode(client.gs2 .. client.binding),
-      nonce, client.more or "")
+      client.nonce or nonce, client.more or "")
     local message = client.bare .. "," .. server_first .. "," .. without_proof
     local proof = xor(client_key, hmac(stored_key, message))
     client.signature = "v=" .. mail.base64_encode(hmac(hmac(salted, "Server Key"), message))
