@@ -170,8 +170,8 @@ static void after_output(struct stream *s)
 	if (s->layer == LAYER_WAITING) {
 		s->layer = LAYER_HANDSHAKE;
 		s->handshake_events = LOOP_READABLE;
-		if (s->client)
-			loop_tick(s->loop, &s->tick);    /* we speak first */
+		if (s->client || buf_len(&s->early) > 0)     /* we speak first; it spoke already */
+			loop_tick(s->loop, &s->tick);
 	}
 	else if (s->shut)
 		half_close(s);
@@ -213,6 +213,7 @@ static void release(struct stream *s)
 {
 	buf_free(&s->input);
 	buf_free(&s->output);
+	buf_free(&s->early);
 	free(s->error);
 	free(s);
 }
@@ -368,12 +369,19 @@ static void on_event(void *owner, int events)
 
 struct stream *stream_new(struct loop *l, int fd, const struct stream_events *events, void *owner)
 {
-	struct stream *s = MEM_NEW(struct stream);
 	int flags = fcntl(fd, F_GETFL), on = 1;
 
 	if (flags >= 0 && !(flags & O_NONBLOCK))
 		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));   /* not TCP: no harm */
+	return stream_new_accepted(l, fd, events, owner);
+}
+
+struct stream *stream_new_accepted(struct loop *l, int fd, const struct stream_events *events,
+                                   void *owner)
+{
+	struct stream *s = MEM_NEW(struct stream);
+
 	s->loop = l;
 	s->fd = fd;
 	s->events = events;
@@ -381,6 +389,7 @@ struct stream *stream_new(struct loop *l, int fd, const struct stream_events *ev
 	s->reading = true;
 	buf_init(&s->input, INPUT_MAX);
 	buf_init(&s->output, 0);
+	buf_init(&s->early, INPUT_MAX);
 	tick_init(&s->tick, on_tick, s);
 	s->watched = LOOP_READABLE;
 	s->watch = watch_new(l, fd, LOOP_READABLE, on_event, s);
@@ -420,7 +429,8 @@ void stream_flush(struct stream *s, bool want_drained)
 	/* A blocked socket says itself when it takes more; the handshake goes first. */
 	if (!s->blocked && !s->write_wants_read && s->layer != LAYER_HANDSHAKE && !s->shut_done)
 		write_output(s);
-	if (s->drained_owed && buf_len(&s->output) == 0)
+	if ((s->drained_owed && buf_len(&s->output) == 0) ||
+	    (wants_input(s) && stream_tls_pending(s)))
 		loop_tick(s->loop, &s->tick);
 }
 
@@ -434,8 +444,10 @@ void stream_read(struct stream *s, bool on)
 		loop_tick(s->loop, &s->tick);
 }
 
-static void start_tls(struct stream *s)
+static void start_tls(struct stream *s, struct tls_context *c, bool client, const char *name)
 {
+	if (s->layer != LAYER_PLAIN || s->failure != ST_OK || !stream_tls_new(s, c, client, name))
+		return;
 	/* Plain text that came before the handshake could be an attacker's (RFC 3207, 4.2; RFC 2595,
 	 * 4).  What is still in the kernel is then no TLS record and ends the handshake. */
 	buf_reset(&s->input);
@@ -445,14 +457,19 @@ static void start_tls(struct stream *s)
 
 void stream_start_tls(struct stream *s, struct tls_context *c)
 {
-	if (s->layer == LAYER_PLAIN && s->failure == ST_OK && stream_tls_new(s, c, false, NULL))
-		start_tls(s);
+	start_tls(s, c, false, NULL);
+}
+
+void stream_accept_tls(struct stream *s, struct tls_context *c)
+{
+	if (s->layer == LAYER_PLAIN)
+		(void)buf_append(&s->early, buf_slice(&s->input));
+	start_tls(s, c, false, NULL);
 }
 
 void stream_connect_tls(struct stream *s, struct tls_context *c, const char *name)
 {
-	if (s->layer == LAYER_PLAIN && s->failure == ST_OK && stream_tls_new(s, c, true, name))
-		start_tls(s);
+	start_tls(s, c, true, name);
 }
 
 void stream_shutdown(struct stream *s)

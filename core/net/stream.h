@@ -1,8 +1,9 @@
 /* A connected byte stream, plain or TLS, with buffers and back-pressure.
  *
- * Input is read only while reading is on, into one buffer with a ceiling; output is taken from a
- * buffer of the owner.  Idle streams hold no buffer memory.  Heap, one owner.
- * Events come from the loop, never from inside a stream_* call. */
+ * Input is read only while reading is on (it is at first) into one buffer with a ceiling of 64 KiB;
+ * output is appended to a buffer and flushed.  Idle streams hold no buffer memory.
+ * Heap, one owner.  Events come from the loop, never from inside a stream_* call, and every event
+ * may free the stream. */
 #ifndef MOONPOST_NET_STREAM_H
 #define MOONPOST_NET_STREAM_H
 
@@ -14,19 +15,25 @@ struct stream;
 
 struct stream_events {
 	/* New bytes in stream_input(); consume with buf_consume.  More are read while the input is
-	 * under its ceiling and reading is on. */
+	 * under its ceiling and reading is on.  Who consumes later, outside of this event, calls
+	 * stream_read(s, true) or stream_flush() afterwards, for the input may have been full. */
 	void (*readable)(void *owner);
 	/* stream_output() is all written. */
 	void (*drained)(void *owner);
 	/* The TLS handshake is over: OK, or it failed (the stream is closed; reason in
 	 * stream_error). */
 	void (*secured)(void *owner, enum status st);
-	/* The peer closed or an error came: CLOSED, IO.  No further events. */
+	/* The peer closed or an error came: CLOSED, IO (also: TLS ended without close_notify).  A peer
+	 * that closed only its side still gets the output first.  No further events. */
 	void (*closed)(void *owner, enum status st);
 };
 
 /* Takes over the descriptor (non-blocking, TCP_NODELAY is set where it applies). */
 struct stream *stream_new(struct loop *l, int fd, const struct stream_events *events, void *owner);
+
+/* The same for a descriptor from an acceptor, which has set both: two system calls less. */
+struct stream *stream_new_accepted(struct loop *l, int fd, const struct stream_events *events,
+                                   void *owner);
 
 /* Close and free.  Output not yet written is dropped; a TLS close_notify is tried once. */
 void stream_free(struct stream *s);
@@ -41,13 +48,19 @@ void stream_flush(struct stream *s, bool want_drained);
 /* Turn reading on or off.  Off is back-pressure: the kernel's window fills. */
 void stream_read(struct stream *s, bool on);
 
-/* Server handshake; plain input not yet consumed is dropped first (RFC 3207, 4.2). */
+/* Server handshake after STARTTLS: begins when the plain output is written; plain input not yet
+ * consumed is dropped (RFC 3207, 4.2).  Output appended meanwhile waits for the end of it. */
 void stream_start_tls(struct stream *s, struct tls_context *c);
+
+/* Server handshake from the first octet (ports 465, 995): input that is there already, behind a
+ * PROXY header, belongs to it. */
+void stream_accept_tls(struct stream *s, struct tls_context *c);
 
 /* Client handshake for connections that we open; name for SNI and verification, or NULL. */
 void stream_connect_tls(struct stream *s, struct tls_context *c, const char *name);
 
-/* Half-close after the output is written, then free by the owner on closed(). */
+/* Half-close after the output is written (with close_notify under TLS), then drop what still comes
+ * until the peer closes too: closed().  How long to wait for that is the owner's to limit. */
 void stream_shutdown(struct stream *s);
 
 const char *stream_error(struct stream *s);       /* text of the last failure, or "" */

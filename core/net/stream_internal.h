@@ -22,6 +22,7 @@ struct stream {
 	int                         fd;
 	int                         watched;      /* events the watch is set to */
 	struct buf                  input, output;
+	struct buf                  early;        /* read before the handshake that it belongs to */
 	struct tick                 tick;         /* reports what happened inside stream_* calls */
 	struct ssl_st              *tls;
 	struct tls_context         *context;      /* ours while tls is: OpenSSL calls back into it */

@@ -4,11 +4,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
+#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "net/stream_internal.h"
 #include "net/tls.h"
@@ -52,6 +55,79 @@ static void describe_ssl(struct stream *s, const char *during)
 	stream_fail(s, ST_IO, "%s: %s", during, text ? text : "TLS failed");
 }
 
+/* What OpenSSL reads from and writes to: the socket, but first the input that was read before it
+ * was known that it belongs to the handshake (a ClientHello behind a PROXY header). */
+static int bio_read(BIO *bio, char *out, int size)
+{
+	struct stream *s = BIO_get_data(bio);
+	struct slice early = slice_head(buf_slice(&s->early), (size_t)size);
+
+	BIO_clear_retry_flags(bio);
+	if (early.len > 0) {
+		memcpy(out, early.ptr, early.len);
+		buf_consume(&s->early, early.len);
+		buf_shrink(&s->early);
+		return (int)early.len;
+	}
+	ssize_t n;
+
+	do
+		n = recv(s->fd, out, (size_t)size, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		BIO_set_retry_read(bio);
+	if (n == 0)
+		BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+	return (int)n;
+}
+
+static int bio_write(BIO *bio, const char *octets, int size)
+{
+	struct stream *s = BIO_get_data(bio);
+	ssize_t n;
+
+	BIO_clear_retry_flags(bio);
+	do
+		n = send(s->fd, octets, (size_t)size, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		BIO_set_retry_write(bio);
+	return (int)n;
+}
+
+static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
+{
+	(void)number, (void)pointer;
+	switch (command) {
+	case BIO_CTRL_FLUSH:
+		return 1;                                    /* nothing is kept here */
+	case BIO_CTRL_EOF:
+		return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0;
+	default:
+		return 0;
+	}
+}
+
+/* One method for the process; it lives as long. */
+static BIO *new_bio(struct stream *s)
+{
+	static BIO_METHOD *method;
+
+	if (method == NULL) {
+		method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "stream");
+		if (method == NULL || BIO_meth_set_read(method, bio_read) != 1 ||
+		    BIO_meth_set_write(method, bio_write) != 1 || BIO_meth_set_ctrl(method, bio_ctrl) != 1)
+			die("out of memory");
+	}
+	BIO *bio = BIO_new(method);
+
+	if (bio) {
+		BIO_set_data(bio, s);
+		BIO_set_init(bio, 1);
+	}
+	return bio;
+}
+
 /* After a call that returned ret <= 0: STREAM_AGAIN with *want set, 0 at the end, STREAM_FAILED. */
 static long outcome(struct stream *s, int ret, const char *during, int *want)
 {
@@ -78,9 +154,11 @@ static long outcome(struct stream *s, int ret, const char *during, int *want)
 bool stream_tls_new(struct stream *s, struct tls_context *c, bool client, const char *name)
 {
 	SSL *ssl = SSL_new(tls_context_ssl(c));
+	BIO *bio = ssl ? new_bio(s) : NULL;
 
-	if (ssl == NULL || SSL_set_fd(ssl, s->fd) != 1)
+	if (bio == NULL)
 		goto fail;
+	SSL_set_bio(ssl, bio, bio);
 	if (client)
 		SSL_set_connect_state(ssl);
 	else

@@ -221,6 +221,47 @@ describe("stream over TLS", function()
     end)
   end)
 
+  describe("from the first octet", function()
+    it("takes a handshake whose beginning was read with a PROXY header", function()
+      local one, two = kit.tcp_pair()
+      local near, far = kit.tcp_pair()
+      client = kit.peer(far)
+      server = kit.peer(one, {
+        readable = function(s)
+          if server.secured then
+            server.got[#server.got + 1] = s:take()
+          elseif #s:input() > 100 then
+            assert.equal("PROXY UNKNOWN\r\n", s:take(15))
+            server.early = #s:input()
+            s:accept_tls(context)
+          end
+        end,
+      })
+      -- A proxy: its header and the ClientHello go out in one piece.
+      local to_server, to_client
+      to_server = kit.peer(two, { readable = function(s) to_client.stream:write(s:take()) end })
+      to_server.stream:append("PROXY UNKNOWN\r\n")
+      to_client = kit.peer(near, { readable = function(s) to_server.stream:write(s:take()) end })
+      client.stream:connect_tls(trusting, "mail.example.test")
+      client.stream:append("EHLO x\r\n")
+      client.stream:flush(false)
+      eventually(function() return server.text() == "EHLO x\r\n" end)
+      assert.is_true(server.early > 100)
+      assert.equal("OK", client.secured)
+      to_server.stream:free()
+      to_client.stream:free()
+    end)
+
+    it("takes one that comes afterwards", function()
+      local one, two = kit.tcp_pair()
+      server, client = kit.peer(one), kit.peer(two)
+      server.stream:accept_tls(context)
+      client.stream:connect_tls(trusting, "mail.example.test")
+      eventually(function() return server.secured and client.secured end)
+      assert.equal("OK", server.secured)
+    end)
+  end)
+
   describe("says in words why a handshake failed:", function()
     local function failed(client_context, name)
       server, client = kit.secure_pair(context, client_context, name)

@@ -234,6 +234,12 @@ static int l_stream_start_tls(lua_State *L)
 	return 0;
 }
 
+static int l_stream_accept_tls(lua_State *L)
+{
+	stream_accept_tls(check_stream(L), *check_context(L, 2));
+	return 0;
+}
+
 static int l_stream_connect_tls(lua_State *L)
 {
 	stream_connect_tls(check_stream(L), *check_context(L, 2), lua_tostring(L, 3));
@@ -298,7 +304,8 @@ void bind_net_add_streams(lua_State *L)
 		{ "input", l_stream_input }, { "take", l_stream_take }, { "append", l_stream_append },
 		{ "flush", l_stream_flush }, { "write", l_stream_write },
 		{ "unwritten", l_stream_unwritten }, { "read", l_stream_read },
-		{ "start_tls", l_stream_start_tls }, { "connect_tls", l_stream_connect_tls },
+		{ "start_tls", l_stream_start_tls }, { "accept_tls", l_stream_accept_tls },
+		{ "connect_tls", l_stream_connect_tls },
 		{ "shutdown", l_stream_shutdown }, { "error", l_stream_error }, { "tls", l_stream_tls },
 		{ "binding", l_stream_binding }, { "memory", l_stream_memory },
 		{ "free", l_stream_free }, { NULL, NULL },
