@@ -113,7 +113,9 @@ static enum found check_quota(struct search *s, struct slice mailbox, const stru
 		return refuse(s, VERDICT_REJECT, "5.2.2", "The message is larger than the mailbox may be");
 	if ((octets && (m.octets >= octets || size > octets - m.octets)) ||
 	    (messages && m.count >= messages))
-		return refuse(s, VERDICT_TEMPFAIL, "4.2.2", "The mailbox is full, try again later");
+		return s->d->config->smtp.quota_tempfail ?
+		       refuse(s, VERDICT_TEMPFAIL, "4.2.2", "The mailbox is full, try again later") :
+		       refuse(s, VERDICT_REJECT, "5.2.2", "The mailbox is full");
 	return FOUND;
 }
 

@@ -182,7 +182,7 @@ function Server:launch()
   self.pid = assert(process.spawn({ M.binary, "run", "-c", self.config_file }, nil, self.log_file))
   local deadline = socket.gettime() + READY_SECONDS
   repeat
-    if self:log():find("ready", from, true) then return self end
+    if self:log():find("moonpost %S+ ready:", from) then return self end
     if not self:alive() then break end
     socket.sleep(0.01)
   until socket.gettime() > deadline

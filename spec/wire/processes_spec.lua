@@ -6,7 +6,7 @@ local socket = require "socket"
 describe("moonpost run", function()
   it("says in one line that it is ready and what listens where", function()
     local s = server.start()
-    local line = s:log():match("[^\n]*ready[^\n]*")
+    local line = s:log():match("moonpost %S+ ready:[^\n]*")
     for _, service in ipairs(server.services) do
       assert.is_truthy(line:find(tostring(s.ports[service]), 1, true), line)
     end
