@@ -102,7 +102,11 @@ static void start_tls(struct connection *c)
 	c->tls_pending = false;
 	c->phase = CONNECTION_HANDSHAKE;
 	timer_start(&c->timeout, c->worker->config->handshake_timeout_ms);
-	stream_start_tls(c->stream, c->worker->generation->tls);
+	/* Behind a PROXY header the ClientHello may be here already; behind STARTTLS nothing may. */
+	if (c->machine)
+		stream_start_tls(c->stream, c->worker->generation->tls);
+	else
+		stream_accept_tls(c->stream, c->worker->generation->tls);
 }
 
 static void fill_tls_facts(struct connection *c, struct tls_facts *t)
@@ -438,7 +442,7 @@ void server_connection_new(struct worker *w, const struct service_settings *serv
 
 	c->worker = w;
 	c->service = service;
-	c->stream = stream_new(w->loop, fd, &events, c);
+	c->stream = stream_new_accepted(w->loop, fd, &events, c);
 	list_append(&w->connections, &c->link);
 	w->open++;
 	timer_init(&c->timeout, w->loop, timed_out, c);
