@@ -75,6 +75,7 @@ static void greeted(struct smtp_session *s, const struct verdict *v)
 
 	if (smtp_reply_refused(s, v))
 		return;
+	smtp_session_reset_transaction(s);
 	facts_set_helo(&s->machine.facts, q->helo.name, q->helo.esmtp);
 	s->state = SMTP_IDLE;
 	if (q->helo.esmtp)
@@ -84,7 +85,7 @@ static void greeted(struct smtp_session *s, const struct verdict *v)
 }
 
 /* helo = "HELO" SP Domain CRLF ; ehlo = "EHLO" SP ( Domain / address-literal ) CRLF
- * Both end a mail that was begun (RFC 5321, 4.1.4). */
+ * Both end a mail that was begun, unless they are refused (RFC 5321, 4.1.4). */
 static void hello(struct smtp_session *s, struct slice name, bool esmtp)
 {
 	struct question *q = &s->machine.question;
@@ -93,7 +94,6 @@ static void hello(struct smtp_session *s, struct slice name, bool esmtp)
 		smtp_reply(s, 501, "5.5.4", "Syntax: %s domain or [address]", esmtp ? "EHLO" : "HELO");
 		return;
 	}
-	smtp_session_reset_transaction(s);
 	smtp_session_begin(s, HOOK_ACCEPT_HELO);
 	q->helo.name = arena_copy(&s->scratch, name);
 	q->helo.esmtp = esmtp;

@@ -268,6 +268,8 @@ describe("accept_data", function()
   it("may throw the message away unseen by the client", function()
     local peer = server { kind = "discard" }
     assert.equal("354 250", codes(peer:say("DATA", "Subject: x", "", ".")))
+    peer:say("MAIL FROM:<alice@example.test>", "RCPT TO:<bob@example.test>")
+    assert.equal("250", codes(peer:say("BDAT 6 LAST", "a: b")))
     assert.equal(0, #peer.mails)
   end)
 end)

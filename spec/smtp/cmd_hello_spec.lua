@@ -103,9 +103,13 @@ describe("EHLO", function()
   end)
 
   it("that is refused does not end it", function()
-    local peer = smtp.peer():hello()
+    local peer = smtp.peer { policy = function(q)
+      if q.hook == "accept_helo" and q.name == "bad.example" then return { kind = "reject" } end
+      return smtp.policy(q)
+    end }:hello()
     peer:say("MAIL FROM:<a@example.test>", "RCPT TO:<bob@example.test>")
-    assert.equal("501 354", codes(peer:say("EHLO a b", "DATA")))
+    assert.equal("501 550 354", codes(peer:say("EHLO a b", "EHLO bad.example", "DATA")))
+    assert.equal("client.example", peer.session:facts().helo)
   end)
 end)
 
