@@ -166,16 +166,35 @@ static enum first_line classify(struct slice s)
 	return slice_starts(s, SLICE("From ")) ? FIRST_FIELD : FIRST_TEXT;
 }
 
+/* A line that turns out to be no field is taken off the count again: that much may be too many. */
+enum { HEADER_SLACK = 256 };
+
+static bool header_too_big(const struct smtp_session *s, uint64_t octets)
+{
+	return s->settings->max_header_octets && octets > s->settings->max_header_octets;
+}
+
+/* The header is complete. */
+static void check_header(struct smtp_session *s)
+{
+	struct smtp_transaction *t = &s->transaction;
+
+	if (header_too_big(s, t->header.octets))
+		smtp_transaction_fail(t, 552, "5.3.4", "The message header is too big");
+	else if (s->settings->max_received && t->header.received > s->settings->max_received)
+		smtp_transaction_fail(t, 554, "5.4.6", "Too many Received fields: a mail loop");
+}
+
 static void keep(struct smtp_session *s, struct slice octets)
 {
 	struct smtp_transaction *t = &s->transaction;
 
 	if (!t->header.over) {
 		header_count(&t->header, octets);
-		if (t->header.octets > s->settings->max_header_octets && s->settings->max_header_octets)
-			smtp_transaction_fail(t, 552, "5.3.4", "The message header is too big");
-		if (t->header.received > s->settings->max_received && s->settings->max_received)
-			smtp_transaction_fail(t, 554, "5.4.6", "Too many Received fields: a mail loop");
+		if (t->header.over)
+			check_header(s);
+		else if (t->header.octets > HEADER_SLACK && header_too_big(s, t->header.octets - HEADER_SLACK))
+			check_header(s);
 	}
 	store(s, octets);
 }
@@ -219,17 +238,19 @@ static bool hold_back(struct smtp_session *s, struct slice octets)
 void smtp_transaction_take(struct smtp_session *s, struct slice octets)
 {
 	struct smtp_transaction *t = &s->transaction;
+	uint64_t max = s->settings->max_message_octets;
 
 	if (t->failure.code || octets.len == 0)
 		return;
+	/* What still fits is looked at first, so that the answer does not depend on where the input
+	 * was cut. */
+	struct slice fits = octets.len > max - t->octets ? slice_head(octets, max - t->octets) : octets;
+
 	t->octets += octets.len;
-	if (t->octets > s->settings->max_message_octets) {
+	if (t->begun || !hold_back(s, fits))
+		keep(s, fits);
+	if (t->octets > max)
 		smtp_transaction_fail(t, 552, "5.3.4", "Message too big for this system");
-		return;
-	}
-	if (!t->begun && hold_back(s, octets))
-		return;
-	keep(s, octets);
 }
 
 static const char bare_text[] = "A bare CR or LF in the message; lines end in CR LF alone";
@@ -397,6 +418,8 @@ static void check_whole(struct smtp_session *s)
 	struct smtp_transaction *t = &s->transaction;
 	uint32_t max = s->settings->max_text_line_octets;
 
+	if (!t->header.over)
+		check_header(s);
 	if (t->dots.bare)
 		smtp_transaction_fail(t, 550, "5.6.0", bare_text);
 	if (max && (uint64_t)t->dots.max_line_octets + 2 > max)
