@@ -13,7 +13,7 @@
 #include "mail/sasl.h"
 #include "mail/utf8.h"
 
-enum { PASSWORD_MAX = 1024, SCRAM_ITERATIONS = 10000, SCRAM_SALT = 16 };
+enum { PASSWORD_MAX = 1024 };
 
 void password_free(char *password)
 {
@@ -110,7 +110,7 @@ bool password_set(struct command_call *call, struct store_user *u, const char *p
 {
 	struct crypt_data *work = mem_alloc(sizeof(*work));
 	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
-	unsigned char salt[SCRAM_SALT], stored[32], server[32];
+	unsigned char salt[SASL_SCRAM_SALT_SIZE], stored[32], server[32];
 	const char *hash = NULL;
 
 	if (crypt_gensalt_rn("$y$", 0, NULL, 0, setting, sizeof(setting)))
@@ -121,12 +121,12 @@ bool password_set(struct command_call *call, struct store_user *u, const char *p
 	} else {
 		u->password = arena_strdup(a, slice_from(hash));
 		random_bytes(salt, sizeof(salt));
-		sasl_scram_derive(slice_from(password), slice_of(salt, sizeof(salt)), SCRAM_ITERATIONS,
+		sasl_scram_derive(slice_from(password), slice_of(salt, sizeof(salt)), SASL_SCRAM_ITERATIONS,
 		                  stored, server);
 		u->scram_salt = octets(a, salt, sizeof(salt));
 		u->scram_stored_key = octets(a, stored, sizeof(stored));
 		u->scram_server_key = octets(a, server, sizeof(server));
-		u->scram_iterations = SCRAM_ITERATIONS;
+		u->scram_iterations = SASL_SCRAM_ITERATIONS;
 		u->plain = keep ? arena_strdup(a, slice_from(password)) : NULL;
 	}
 	mem_wipe(work, sizeof(*work));

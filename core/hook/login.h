@@ -70,8 +70,8 @@ void login_start(struct login *l, unsigned mechanism, bool has_initial, struct s
 void login_feed(struct login *l, struct slice line);
 
 /* What made-up SCRAM salts of unknown users come from; copied (at most 32 octets).  The same in
- * all workers and over restarts, or two connections tell an unknown user from a known one.
- * Without it: random per process. */
+ * all workers, or two connections tell an unknown user from a known one: the master sets it
+ * before it forks.  Without it: random per process. */
 void login_set_secret(struct slice secret);
 
 /* USER/PASS: no SASL exchange, the same question. */

@@ -12,7 +12,8 @@ bool sasl_user_valid(struct slice user);
 /* saslname of RFC 5802, 5.1: "=2C" and "=3D" become "," and "="; any other "=" is SYNTAX. */
 enum status sasl_name_decode(struct slice in, struct buf *out);
 
-/* PLAIN (RFC 4616): authzid NUL authcid NUL password.  SYNTAX. */
+/* PLAIN (RFC 4616): authzid NUL authcid NUL password.  SYNTAX.  The password is not SASLprepped:
+ * crypt(3) hashes, also those that came from other systems, are of the octets as sent. */
 enum status sasl_plain_parse(struct slice in, struct slice *authzid, struct slice *user,
                              struct slice *password);
 
@@ -27,7 +28,7 @@ bool sasl_cram_md5_verify(struct slice challenge, struct slice password, struct 
 
 /* SCRAM-SHA-256 and -PLUS, the server's side (RFC 5802, RFC 7677). */
 enum {
-	SASL_SCRAM_ITERATIONS = 4096,     /* of keys we make (RFC 7677, 4: at least 4096) */
+	SASL_SCRAM_ITERATIONS = 10000,    /* of keys we make, made-up ones too */
 	SASL_SCRAM_SALT_SIZE  = 16,
 };
 

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "hook/login.h"
 #include "server/control.h"
 #include "server/notify.h"
 #include "server/store_process.h"
@@ -282,6 +283,16 @@ static int serve(struct master *m)
 	return m->exit_code;
 }
 
+/* All workers must make up the same SCRAM salt for an unknown user. */
+static void share_login_secret(void)
+{
+	unsigned char secret[32];
+
+	random_bytes(secret, sizeof(secret));
+	login_set_secret(slice_of(secret, sizeof(secret)));
+	mem_wipe(secret, sizeof(secret));
+}
+
 int server_master_run(const struct master_options *options)
 {
 	struct master m = { .options = options, .store_fd = -1, .store_alive = -1, .pid_fd = -1 };
@@ -292,6 +303,7 @@ int server_master_run(const struct master_options *options)
 	server_title_set("master");
 	server_privilege_raise_files();
 	random_bytes(m.ticket_key, sizeof(m.ticket_key));
+	share_login_secret();
 	m.generation = server_generation_new(options->config, NULL, m.ticket_key, &error);
 	if (!m.generation) {
 		print_errors(error);
