@@ -335,6 +335,12 @@ describe("AUTH", function()
     assert.equal("-ERR bare CR or LF, lines end with CRLF\r\n+OK\r\n", s:say("a\nb", "USER kcope"))
   end)
 
+  it("answers the next exchange as if the broken one had not been", function()
+    local s = session()
+    s:say("AUTH PLAIN", ("A"):rep(13000), "AUTH PLAIN")
+    assert.equal("-ERR authentication cancelled\r\n", s:say("*"))
+  end)
+
   it("knows unknown mechanisms from those that are off or need TLS", function()
     local s = session({ "PLAIN" }, { loopback = false, tls_available = true })
     assert.equal("-ERR mechanism X-MAGIC is not known\r\n", s:say("AUTH X-MAGIC"))
