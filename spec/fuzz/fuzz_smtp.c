@@ -4,10 +4,11 @@
  * What must hold: replies are well-formed lines, the machine says what it wants and keeps to it,
  * a message that is delivered has no bare CR or LF, and the replies do not depend on how the
  * input was cut into pieces. */
+#include "fuzz.h"
+
 #include <ctype.h>
 #include <string.h>
 
-#include "fuzz.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "smtp/session.h"
