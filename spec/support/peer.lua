@@ -95,7 +95,7 @@ function Peer:receive(seconds)
     if problem ~= "timeout" and problem ~= "wantread" and problem ~= "wantwrite" then return nil, "closed" end
     local left = deadline - socket.gettime()
     if left <= 0 then return nil, "timeout" end
-    socket.select({ self.raw }, nil, left)
+    socket.select({ self.socket }, nil, left)
   end
 end
 

@@ -70,8 +70,7 @@ local function free_ports(count)
   local held, ports = {}, {}
   for i = 1, count do
     held[i] = assert(socket.bind("127.0.0.1", 0))
-    ports[i] = math.tointeger(select(2, held[i]:getsockname()))
-      or math.tointeger(tonumber((select(2, held[i]:getsockname()))))
+    ports[i] = math.tointeger(tonumber((select(2, held[i]:getsockname()))))
   end
   for _, s in ipairs(held) do s:close() end
   return ports
@@ -125,17 +124,16 @@ function Server:command(words, input)
   for _, word in ipairs(words) do argv[#argv + 1] = word end
   table.insert(argv, words.config_at or #argv + 1, "-c")
   table.insert(argv, (words.config_at or #argv) + 1, self.config_file)
-  return M.run(argv, input, self.dir)
+  return M.run(argv, input)
 end
 
 ---Run a program to its end.
 ---@param argv string[]
 ---@param input? string
----@param dir? string for its files
 ---@param seconds? number
 ---@return integer exit_code 128 + n when killed by a signal, 124 when it took too long
 ---@return string output
-function M.run(argv, input, dir, seconds)
+function M.run(argv, input, seconds)
   local base = os.tmpname()
   write(base .. ".in", input or "")
   local pid = assert(process.spawn(argv, base .. ".in", base .. ".out"))
@@ -154,7 +152,7 @@ function M.run(argv, input, dir, seconds)
   until how
   local output = tree.exists(base .. ".out") and tree.read(base .. ".out") or ""
   for _, suffix in ipairs { "", ".in", ".out" } do os.remove(base .. suffix) end
-  return how == "exited" and code or 128 + code, output, dir
+  return how == "exited" and code or 128 + code, output
 end
 
 function Server:log()

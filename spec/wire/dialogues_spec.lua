@@ -77,7 +77,7 @@ describe("POP3 on the wire:", function()
       end
     end
     local code, output = s:command { "mailbox", "purge", "kcope@example.test", "--yes" }
-    assert.equal(0, code, output)
+    assert.is_true(code == 0 or output:find("there is no mailbox", 1, true) ~= nil, output)
     code, output = s:command { "mailbox", "import", "kcope@example.test", box }
     assert.equal(0, code, output)
   end

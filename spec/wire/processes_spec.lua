@@ -29,7 +29,7 @@ describe("moonpost run", function()
     local other = server.start { start = false, config = {
       listeners = { { service = "pop3", address = { "127.0.0.1:" .. s.ports.mta } } },
     } }
-    local code, output = server.run({ server.binary, "run", "-c", other.config_file }, nil, nil, 10)
+    local code, output = server.run({ server.binary, "run", "-c", other.config_file }, nil, 10)
     assert.is_true(code ~= 0 and code ~= 124, output)
     assert.is_truthy(output:find(tostring(s.ports.mta), 1, true), output)
     assert.is_truthy(output:find("listeners", 1, true), output)
@@ -46,7 +46,7 @@ describe("moonpost run", function()
     config.store.path = s.dir .. "/store"
     config.runtime = other.dir .. "/run"
     other:configure(config)
-    local code, output = server.run({ server.binary, "run", "-c", other.config_file }, nil, nil, 5)
+    local code, output = server.run({ server.binary, "run", "-c", other.config_file }, nil, 5)
     assert.is_true(code ~= 0 and code ~= 124, output)
     assert.is_truthy(output:find("store", 1, true), output)
     other:discard()
@@ -78,7 +78,9 @@ describe("moonpost run", function()
       assert.same({ "exited", 0 }, { how, code })
       s.pid = nil
       s:launch()
-      assert.is_truthy(s:maildrop("bob@example.test"):ask("STAT"):find("^%+OK 1 "))
+      local drop = assert(s:maildrop("bob@example.test"))
+      assert.is_truthy(drop:ask("STAT"):find("^%+OK 1 "))
+      drop:close()
       s:stop()
     end)
   end
