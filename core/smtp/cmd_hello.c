@@ -10,12 +10,28 @@
 #include "smtp/commands.h"
 #include "smtp/reply.h"
 
-/* Domain or address literal (RFC 5321, 4.1.1.1); underscores and a final dot are borne, since
- * machine names have them and 4.1.4 wants no mail refused for such a name. */
+/* Text is an address of that family; binary gets it. */
+static bool is_ip(int family, struct slice text, unsigned char binary[16])
+{
+	char copy[46];
+
+	if (text.len >= sizeof(copy))
+		return false;
+	memcpy(copy, text.ptr, text.len);
+	copy[text.len] = '\0';
+	return inet_pton(family, copy, binary) == 1;
+}
+
+/* Domain or address literal (RFC 5321, 4.1.1.1).  Borne as well, since real machines say them and
+ * 4.1.4 wants no mail refused for a name: underscores, a final dot, IPv6 without its tag. */
 static bool helo_valid(struct slice name)
 {
+	unsigned char binary[16];
+
 	if (address_check_domain(name, true) == ST_OK)
 		return true;
+	if (name.len > 2 && name.ptr[0] == '[' && name.ptr[name.len - 1] == ']')
+		return is_ip(AF_INET6, slice_head(slice_skip(name, 1), name.len - 2), binary);
 	for (size_t i = 0; i < name.len; i++) {
 		char c = ascii_lower(name.ptr[i]);
 
@@ -134,19 +150,14 @@ typedef bool xclient_set_fn(struct facts *f, struct slice value, bool unavailabl
 static bool set_address(char out[46], struct slice value, bool unavailable)
 {
 	unsigned char binary[16];
-	char text[46];
 	bool v6 = slice_istarts(value, SLICE("IPV6:"));
+	int family = v6 ? AF_INET6 : AF_INET;
 
 	if (unavailable)
 		value = SLICE("0.0.0.0");
-	value = slice_skip(value, v6 ? 5 : 0);
-	if (value.len >= sizeof(text))
-		return false;
-	memcpy(text, value.ptr, value.len);
-	text[value.len] = '\0';
 	/* Written anew, so that one address has one spelling. */
-	return inet_pton(v6 ? AF_INET6 : AF_INET, text, binary) == 1 &&
-	       inet_ntop(v6 ? AF_INET6 : AF_INET, binary, out, 46);
+	return is_ip(family, slice_skip(value, v6 ? 5 : 0), binary) &&
+	       inet_ntop(family, binary, out, 46);
 }
 
 static bool set_port(uint16_t *out, struct slice value, bool unavailable)

@@ -30,13 +30,13 @@ end)
 describe("the names of HELO and EHLO", function()
   it("are domains, address literals, and what real machines say", function()
     for _, name in ipairs { "client.example", "localhost", "[127.0.0.1]", "[IPv6:::1]", "[IPv6:2001:db8::25]",
-      "my_machine", "client.example.", "x", "192.0.2.1", "почта.example" } do
+      "my_machine", "client.example.", "x", "192.0.2.1", "[2001:db8::1]", "почта.example" } do
       assert.matches("^250", smtp.peer():hello():say("EHLO " .. name), name)
     end
   end)
 
   it("are nothing else", function()
-    for _, name in ipairs { "", "a b", "<a>", "a(b", "a;b", "a!b", "[127.0.0.1", "[300.1.1.1]", "a@b", ("x"):rep(256) } do
+    for _, name in ipairs { "", "a b", "<a>", "a(b", "a;b", "a!b", "[127.0.0.1", "[300.1.1.1]", "[]", "[:::1]", "a@b", ("x"):rep(256) } do
       assert.matches("^501 5%.5%.4 ", smtp.peer():hello():say("EHLO " .. name), name)
     end
   end)

@@ -58,6 +58,10 @@ function Peer:send(octets) self.session:feed(octets) end
 
 function Peer:receive()
   local octets = self.session:take()
+  while octets == "" and self.session:wants() == "wait" and self.session:timers() > 0 do
+    self.session:delayed()                  -- nobody waits in a spec
+    octets = self.session:take()
+  end
   if octets == "" and self.session:wants() == "close" then return nil end
   return octets
 end

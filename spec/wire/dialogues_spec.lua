@@ -13,14 +13,18 @@ local function with_greeting(c, greeting)
   return c
 end
 
----Whether this dialogue can be held that way: it may do its own upgrade, or need limits that a
----configuration does not allow.
+---What the server of this spec is like; a dialogue that wants anything else is held in process only.
+local settings = { service = true, tls = true, tls_available = true, require_auth = true }
+
+---Whether this dialogue can be held that way: it may do its own upgrade, or need other settings.
 local function fits(script, transport)
   local o = script.options
+  for name in pairs(o) do
+    if not settings[name] then return false end
+  end
   for _, step in ipairs(script.steps) do
     if step.kind == "TLS" and transport ~= "clear" then return false end
   end
-  if o.max_message_octets then return false end
   if o.tls then return transport ~= "clear" end
   return transport ~= "implicit" or not script.path:find("smtp_", 1, true)
 end
