@@ -3,7 +3,8 @@
  *
  * The first octet chooses the mechanism, the second what policy answers; the rest are the
  * client's lines, separated by LF.  A line that starts with '!' is sent as it stands, others in
- * base64. */
+ * base64; an octet 2 stands for the nonce of the server's last challenge, without which no SCRAM
+ * message gets as far as its proof. */
 #include "fuzz.h"
 
 #include "mail/base64.h"
@@ -11,7 +12,7 @@
 #include "hook/login.h"
 
 const char *const fuzz_tokens[] = {
-	"n,,n=user,r=", "c=biws,r=", ",p=", "n,a=user,", "p=tls-exporter,,", "y,,", "=2C",
+	"n,,n=user,r=", "c=biws,r=\2", ",p=", "n,a=user,", "p=tls-exporter,,", "y,,", "=2C",
 	"\1auth=Bearer ", "\1\1", "user=", "!*", "!=", "alice ", "\n",
 	"d41d8cd98f00b204e9800998ecf8427e", NULL,
 };
@@ -44,7 +45,7 @@ static void ask(struct policy *p, struct question *q)
 	q->verdict.kind = kinds[s->answers & 3];
 	if (q->hook == HOOK_SECRET && s->answers & 4) {
 		q->verdict.kind = VERDICT_ACCEPT;
-		if (s->answers & 8)
+		if (s->answers & 8 && slice_eq(q->login.mechanism, SLICE("CRAM-MD5")))
 			q->secret.plain = arena_copy(&q->arena, SLICE("a password that nobody guesses"));
 		if (s->answers & 16) {
 			q->secret.salt = arena_copy(&q->arena, SLICE("salt"));
@@ -66,6 +67,33 @@ static enum status binding(void *host, const char *type, unsigned char out[64], 
 	return ST_OK;
 }
 
+/* "r=" of the last challenge. */
+static void put_nonce(struct session *s, struct buf *out)
+{
+	struct buf challenge = { 0 };
+	struct slice text, nonce;
+
+	(void)base64_decode(buf_slice(&s->login.challenge), &challenge);
+	text = buf_slice(&challenge);
+	if (slice_starts(text, SLICE("r=")) && slice_cut(&text, ',', &nonce) == ST_OK)
+		(void)buf_append(out, slice_skip(nonce, 2));
+	buf_free(&challenge);
+}
+
+static void put_base64(struct session *s, struct slice line, struct buf *out)
+{
+	struct buf message = { 0 };
+
+	for (size_t i = 0; i < line.len; i++) {
+		if (line.ptr[i] == 2)
+			put_nonce(s, &message);
+		else
+			(void)buf_append_byte(&message, line.ptr[i]);
+	}
+	(void)base64_encode(buf_slice(&message), out);
+	buf_free(&message);
+}
+
 static void client_line(struct session *s, struct slice line, bool first, unsigned mechanism)
 {
 	struct buf text = { 0 };
@@ -73,7 +101,7 @@ static void client_line(struct session *s, struct slice line, bool first, unsign
 	if (line.len && line.ptr[0] == '!')
 		(void)buf_append(&text, slice_skip(line, 1));
 	else
-		(void)base64_encode(line, &text);
+		put_base64(s, line, &text);
 	unsigned before = s->steps;
 
 	if (first)
