@@ -120,6 +120,7 @@ void smtp_cmd_data_chunk(struct smtp_session *s, struct slice *in)
 	*in = slice_skip(*in, octets.len);
 	t->chunk_left -= octets.len;
 	if (!t->chunk_refused && !t->failure.code) {
+		smtp_session_progressed(s);
 		smtp_transaction_watch_lines(s, octets);
 		smtp_transaction_take(s, octets);
 	}

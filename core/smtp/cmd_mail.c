@@ -125,6 +125,8 @@ static void accepted(struct smtp_session *s, const struct verdict *v)
 	}
 	s->transaction.discard = v->kind == VERDICT_DISCARD;
 	s->transactions++;
+	if (s->idle_commands)                 /* neither progress nor idling; RSET tells */
+		s->idle_commands--;
 	s->state = SMTP_MAIL;
 	smtp_reply(s, 250, "2.1.0", "Ok");
 }

@@ -15,7 +15,6 @@ static void log_refused(struct smtp_session *s, const struct verdict *v, const c
 	         "to", arena_strdup(&s->scratch, q->recipient.address),
 	         "status", v->status[0] ? v->status : status, "text", v->text, "by", v->by,
 	         "where", v->where[0] ? v->where : NULL, NULL);
-	smtp_session_idled(s);
 }
 
 /* Nobody wants it: never an open relay by omission. */

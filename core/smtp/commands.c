@@ -11,9 +11,9 @@
 
 static const struct smtp_command commands[] = {
 /*    verb        allowed in   flags                          run */
-	{ "HELO",     ANY,         WANTS_ARGUMENT | IDLE,         smtp_cmd_helo,
+	{ "HELO",     ANY,         WANTS_ARGUMENT,                smtp_cmd_helo,
 	  "HELO domain",                "says who you are (RFC 5321, 4.1.1.1)" },
-	{ "EHLO",     ANY,         WANTS_ARGUMENT | IDLE | NEEDS_NO_TLS, smtp_cmd_ehlo,
+	{ "EHLO",     ANY,         WANTS_ARGUMENT | NEEDS_NO_TLS, smtp_cmd_ehlo,
 	  "EHLO domain",                "the same, and lists the extensions (RFC 5321, 4.1.1.1)" },
 	{ "STARTTLS", ANY,         NO_ARGUMENTS | NEEDS_NO_TLS,   smtp_cmd_starttls,
 	  "STARTTLS",                   "goes on under TLS; say EHLO again (RFC 3207)" },
@@ -28,19 +28,19 @@ static const struct smtp_command commands[] = {
 	  "DATA",                       "the message follows 354, ended by <CRLF>.<CRLF> (RFC 5321, 4.1.1.4)" },
 	{ "BDAT",     ANY,         WANTS_ARGUMENT,                smtp_cmd_bdat,
 	  "BDAT octets [LAST]",         "a chunk of the message follows at once (RFC 3030)" },
-	{ "RSET",     ANY,         NO_ARGUMENTS | IDLE,           smtp_cmd_rset,
+	{ "RSET",     ANY,         NO_ARGUMENTS,                  smtp_cmd_rset,
 	  "RSET",                       "forgets the mail begun (RFC 5321, 4.1.1.5)" },
-	{ "NOOP",     ANY,         IDLE | NEEDS_NO_TLS,           smtp_cmd_noop,
+	{ "NOOP",     ANY,         NEEDS_NO_TLS,                  smtp_cmd_noop,
 	  "NOOP [anything]",            "does nothing (RFC 5321, 4.1.1.9)" },
-	{ "VRFY",     ANY,         WANTS_ARGUMENT | NEEDS_AUTH | IDLE, smtp_cmd_vrfy,
+	{ "VRFY",     ANY,         WANTS_ARGUMENT | NEEDS_AUTH,   smtp_cmd_vrfy,
 	  "VRFY address",               "asks whether an address is known (RFC 5321, 4.1.1.6)" },
-	{ "EXPN",     ANY,         WANTS_ARGUMENT | NEEDS_AUTH | IDLE, smtp_cmd_expn,
+	{ "EXPN",     ANY,         WANTS_ARGUMENT | NEEDS_AUTH,   smtp_cmd_expn,
 	  "EXPN address",               "asks where an alias leads (RFC 5321, 4.1.1.7)" },
-	{ "HELP",     ANY,         IDLE,                          smtp_cmd_help,
+	{ "HELP",     ANY,         0,                             smtp_cmd_help,
 	  "HELP [command]",             "explains (RFC 5321, 4.1.1.8)" },
 	{ "XCLIENT",  ANY,         WANTS_ARGUMENT | SECRET | NEEDS_NO_TLS | HIDDEN, smtp_cmd_xclient,
 	  "XCLIENT attribute=value ...", "speaks for another client; trusted peers only" },
-	{ "QUIT",     ANY | SMTP_REFUSED, NO_ARGUMENTS | NEEDS_NO_TLS, smtp_cmd_quit,
+	{ "QUIT",     ANY | SMTP_REFUSED, NO_ARGUMENTS | NEEDS_NO_TLS | UNCOUNTED, smtp_cmd_quit,
 	  "QUIT",                       "says good-bye (RFC 5321, 4.1.1.10)" },
 	/* Verbs of old RFCs, and of neighbours' protocols: a browser that was made to talk to us must
 	 * not get as far as its request's body. */
@@ -163,7 +163,7 @@ void smtp_command_line(struct smtp_session *s, struct slice line)
 	} else if (!c) {
 		smtp_reply(s, 500, "5.5.1", "Command not recognized; HELP lists them");
 	} else if (permitted(s, c, args)) {
-		if (c->flags & IDLE)
+		if (!(c->flags & UNCOUNTED))
 			smtp_session_idled(s);
 		if (s->state != SMTP_CLOSED)
 			c->run(s, args);

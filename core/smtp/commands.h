@@ -9,7 +9,7 @@ enum smtp_command_flag {
 	NEEDS_AUTH     = 1 << 1, /* 530 on submission before AUTH (RFC 4954, 6) */
 	NO_ARGUMENTS   = 1 << 2,
 	WANTS_ARGUMENT = 1 << 3,
-	IDLE           = 1 << 4, /* leads nowhere: counted */
+	UNCOUNTED      = 1 << 4, /* is no command without progress */
 	SECRET         = 1 << 5, /* arguments are masked in the transcript */
 	HIDDEN         = 1 << 6, /* not in HELP */
 };

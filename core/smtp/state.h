@@ -65,8 +65,8 @@ void smtp_session_leave(struct smtp_session *s, bool late);
 /* Hold everything for that long, then call fn with the verdict of the question.  0: at once. */
 void smtp_session_hold(struct smtp_session *s, uint32_t delay_ms, smtp_answered_fn *fn);
 
-/* A command that leads nowhere was seen; more than max_idle_commands end the session.  Progress
- * (a recipient, a mail, TLS, a login) starts the count anew. */
+/* Count a command; more than max_idle_commands without progress end the session.  Progress is a
+ * recipient, a chunk, a mail, TLS, a login: it starts the count anew. */
 void smtp_session_idled(struct smtp_session *s);
 void smtp_session_progressed(struct smtp_session *s);
 

@@ -164,24 +164,41 @@ describe("limits on commands", function()
   end)
 
   it("end the session after max_idle_commands without progress", function()
-    for _, line in ipairs { "NOOP", "RSET", "HELP NOOP", "VRFY x", "EHLO x", "HELO x", "EXPN x" } do
-      local peer = smtp.peer { max_idle_commands = 5 }:hello()
-      for _ = 1, 4 do peer:say(line) end
+    for _, line in ipairs { "NOOP", "RSET", "HELP NOOP", "VRFY x", "EHLO x", "HELO x", "EXPN x",
+      "DATA", "BDAT 0", "RCPT TO:<no@example.test>" } do
+      local peer = smtp.peer { max_idle_commands = 4, max_errors = 0 }:hello()
+      peer:say "MAIL FROM:<>"
+      for _ = 1, 3 do peer:say(line) end
       assert.equal("read", peer.session:wants(), line)
       assert.equal("421", codes(peer:say(line)), line)
       assert.equal("close", peer.session:wants())
     end
   end)
 
-  it("count refused recipients as commands without progress, accepted ones as progress", function()
-    local peer = smtp.peer { max_idle_commands = 3 }:hello()
-    peer:say "MAIL FROM:<>"
+  it("count RSET, but not the MAIL before it", function()
+    local peer = smtp.peer { max_idle_commands = 5 }:hello()
+    for _ = 1, 4 do assert.equal("250 250", codes(peer:say("MAIL FROM:<>", "RSET"))) end
+    assert.equal("421", codes(peer:say("MAIL FROM:<>")))
+  end)
+
+  it("let the client say QUIT whatever it did before", function()
+    local peer = smtp.peer { max_idle_commands = 2 }:hello()
+    assert.equal("250 221", codes(peer:say("NOOP", "QUIT")))
+  end)
+
+  it("count a recipient, a chunk, a mail and a login as progress", function()
+    local peer = smtp.peer { max_idle_commands = 4, tls = true }:hello()
+    peer:say("NOOP", "AUTH PLAIN AGFsaWNlQGV4YW1wbGUudGVzdABhbGljZQ==", "NOOP", "MAIL FROM:<>")
     for _ = 1, 4 do
       assert.equal("550 550 250", codes(peer:say("RCPT TO:<no@example.test>", "RCPT TO:<no@example.test>",
         "RCPT TO:<bob@example.test>")))
     end
-    assert.equal("550 550 550 550 421", codes(peer:say("RCPT TO:<no@example.test>", "RCPT TO:<no@example.test>",
-      "RCPT TO:<no@example.test>", "RCPT TO:<no@example.test>", "NOOP")))
+    for _ = 1, 8 do
+      peer.session:feed "BDAT 1\r\nx"
+      assert.equal("250", codes(peer.session:take()))
+    end
+    assert.equal("250", codes(peer:say "BDAT 0 LAST"))
+    assert.equal("250 250 250 250 421", codes(peer:say("NOOP", "NOOP", "NOOP", "NOOP", "NOOP")))
   end)
 
   it("can be switched off with 0", function()
