@@ -34,7 +34,7 @@ struct op {
 	struct buf        text;
 	struct maildrop  *maildrop;
 	unsigned          index;
-	bool              canceled;
+	struct op       **holder;    /* cleared at the end */
 };
 
 struct client *store_check_client(lua_State *L);          /* argument 1 */

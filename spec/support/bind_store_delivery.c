@@ -31,6 +31,8 @@ void store_end_op(struct op *o, enum status st)
 {
 	lua_State *L = store_push_op(o);
 
+	if (o->holder)
+		*o->holder = NULL;
 	lua_pushstring(L, status_name(st));
 	lua_setfield(L, -2, "status");
 	lua_pushboolean(L, true);

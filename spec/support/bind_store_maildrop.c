@@ -8,6 +8,7 @@
 struct drop {
 	struct client   *client;
 	struct maildrop *maildrop;
+	struct op       *op;         /* commit under way */
 };
 
 static struct drop *check_drop(lua_State *L)
@@ -42,7 +43,7 @@ static int l_open(lua_State *L)
 		return luaL_error(L, "open did not answer at once");
 	if (o.st != ST_OK)
 		return store_push_status(L, o.st);
-	*d = (struct drop){ c, o.maildrop };
+	*d = (struct drop){ c, o.maildrop, NULL };
 	lua_pushvalue(L, 1);
 	lua_setiuservalue(L, -2, 1);          /* the client stays as long as the maildrop */
 	luaL_setmetatable(L, DROP_MT);
@@ -151,8 +152,9 @@ static int l_commit(lua_State *L)
 		indexes[i] = (unsigned)lua_tointeger(L, -1) - 1;
 		lua_pop(L, 1);
 	}
-	struct op *o = store_new_op(d->client, L);
+	struct op *o = d->op = store_new_op(d->client, L);
 
+	o->holder = &d->op;
 	d->maildrop->ops->commit(d->maildrop, indexes, count, store_op_done, o);
 	free(indexes);
 	return 1;
@@ -165,6 +167,8 @@ static int l_close(lua_State *L)
 	if (d->maildrop && d->client->client)
 		d->maildrop->ops->close(d->maildrop);
 	d->maildrop = NULL;
+	if (d->op)
+		store_end_op(d->op, ST_CANCELED);
 	return 0;
 }
 
