@@ -44,7 +44,7 @@ struct store_client {
 	struct client_request **slots;    /* by the low half of the id */
 	uint32_t                slot_count, slots_used, free_hint, generation;
 	/* room */
-	uint64_t                space_at_ms, space_octets, full_until_ms;
+	uint64_t                space_at_ms, space_octets, space_inside, full_until_ms;
 };
 
 /* A request with its frame begun: append the payload to ->head, then client_send it. */

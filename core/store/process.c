@@ -267,6 +267,7 @@ static void housekeeping(void *owner)
 
 	mdb_reader_check(p->env->env, &dead);
 	space_make_ballast(p->settings);
+	store_writer_nudge(p->writer);           /* gc may have stopped for want of room */
 	timer_start(&p->housekeeping, HOUSEKEEPING_MS);
 }
 

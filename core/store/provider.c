@@ -154,6 +154,18 @@ static void deliver(struct mailbox_provider *p, struct delivery *d)
 
 /* ---- room ---- */
 
+/* The environment does not shrink: after it filled the disk and mail was deleted, there is room
+ * inside it. */
+static uint64_t room_inside(struct store_client *c, uint64_t disk)
+{
+	MDB_stat stat;
+
+	if (disk >= c->settings.min_free_octets)
+		return 0;                        /* nobody needs to know */
+	mdb_env_stat(c->env->env, &stat);
+	return space_free_pages(c->env) * stat.ms_psize;
+}
+
 static enum status room(struct mailbox_provider *p, uint64_t octets)
 {
 	struct store_client *c = client_of(p);
@@ -166,11 +178,14 @@ static enum status room(struct mailbox_provider *p, uint64_t octets)
 	if (c->space_at_ms == 0 || now - c->space_at_ms >= SPACE_FRESH_MS) {
 		if (!space_free(c->path, &c->space_octets))
 			c->space_octets = 0;
+		c->space_inside = room_inside(c, c->space_octets);
 		c->space_at_ms = now;
 	}
 	if (want < c->settings.min_free_octets)
 		want = c->settings.min_free_octets;
-	return c->space_octets < want ? ST_NOSPACE : ST_OK;
+	if (c->space_octets >= want || (octets <= MESSAGE_IN_MEMORY_MAX && c->space_inside >= want))
+		return ST_OK;
+	return ST_NOSPACE;
 }
 
 const struct mailbox_ops client_provider_ops = {

@@ -29,6 +29,8 @@ struct store_writer {
 	struct store_request       **batch;    /* the thread's own */
 	bool                         gc_more;  /* the thread's own, as the next */
 	bool                         gc_off;   /* it met records that make no sense */
+	bool                         gc_stuck; /* no room, and all was tried */
+	uint32_t                     gc_budget;
 	pthread_t                    thread;
 
 	pthread_mutex_t              lock;     /* guards all below */
@@ -199,6 +201,25 @@ static void refuse_guilty(struct store_writer *w, struct store_request *r, int r
 	refuse(w, r, st);
 }
 
+/* Pages that the last transaction freed can be used by the one after the next.  When there is
+ * nothing else left, a transaction in between brings them within reach. */
+static bool advance(struct store_writer *w)
+{
+	struct apply a = begin_apply(w);
+	uint64_t high;
+
+	if (mdb_txn_begin(w->env->env, NULL, 0, &a.tx.txn) != 0)
+		return false;
+	int rc = store_schema_meta_get(&a.tx, "msgid", &high);
+
+	if (rc == 0)
+		rc = store_schema_meta_put(&a.tx, "msgid", high);
+	if (rc == 0)
+		return mdb_txn_commit(a.tx.txn) == 0;
+	mdb_txn_abort(a.tx.txn);
+	return false;
+}
+
 /* No room for the n requests: the growing ones are refused; when there are none of them the
  * ballast goes, once.  Returns how many are worth another try. */
 static unsigned make_room(struct store_writer *w, struct store_request **batch, unsigned n,
@@ -220,7 +241,7 @@ static unsigned make_room(struct store_writer *w, struct store_request **batch, 
 /* A range of a batch; cut until it can be committed.  False: the environment is broken. */
 static bool commit_range(struct store_writer *w, struct store_request **batch, unsigned n)
 {
-	bool with_gc = true, ballast_tried = false;
+	bool with_gc = true, ballast_tried = false, advanced = false;
 
 	while (n > 0) {
 		uint64_t started = clock_us();
@@ -244,6 +265,8 @@ static bool commit_range(struct store_writer *w, struct store_request **batch, u
 			n -= n / 2;
 		} else if (no_room(w, rc)) {
 			with_gc = false;
+			if (!advanced && (advanced = advance(w)))
+				continue;
 			n = make_room(w, batch, n, &ballast_tried);
 		} else {
 			fail(w, rc);
@@ -279,38 +302,58 @@ static unsigned take(struct store_writer *w)
 	return n;
 }
 
-/* Nobody waits: a transaction for gc alone. */
-static bool idle_gc(struct store_writer *w)
+static int gc_transaction(struct store_writer *w)
 {
 	struct apply a = begin_apply(w);
 	uint64_t limit, before = w->ids.limit;
 	uint32_t freed;
 	int rc = mdb_txn_begin(w->env->env, NULL, 0, &a.tx.txn);
 
-	if (rc == 0) {
-		rc = apply_ids_extend(&a, &limit);
-		if (rc == 0)
-			rc = apply_gc(&a, FREED_PAGES_MAX, &freed, &w->gc_more);
-		if (rc != 0 || (freed == 0 && limit == before))
-			mdb_txn_abort(a.tx.txn);
-		else
-			rc = mdb_txn_commit(a.tx.txn);
-		if (rc == 0)
-			w->ids.limit = limit;
-	}
+	if (rc != 0)
+		return rc;
+	rc = apply_ids_extend(&a, &limit);
 	if (rc == 0)
+		rc = apply_gc(&a, w->gc_budget, &freed, &w->gc_more);
+	if (rc != 0 || (freed == 0 && limit == before))
+		mdb_txn_abort(a.tx.txn);
+	else
+		rc = mdb_txn_commit(a.tx.txn);
+	if (rc == 0)
+		w->ids.limit = limit;
+	return rc;
+}
+
+/* Freeing takes room too, little when the slices are small. */
+static bool gc_without_room(struct store_writer *w)
+{
+	bool smaller = w->gc_budget > FREED_PAGES_MIN;
+
+	w->gc_budget = FREED_PAGES_MIN;
+	if (smaller || space_drop_ballast(w->settings))
 		return true;
-	w->gc_more = false;                      /* until the next deletion */
-	if (no_room(w, rc)) {
-		(void)space_drop_ballast(w->settings);
-		return true;
-	}
-	if (isolates(rc)) {
+	if (w->gc_stuck || !advance(w))
+		return false;
+	w->gc_stuck = true;
+	return true;
+}
+
+/* Nobody waits: a transaction for gc alone. */
+static bool idle_gc(struct store_writer *w)
+{
+	int rc = gc_transaction(w);
+
+	if (rc == 0) {
+		w->gc_stuck = false;
+		w->gc_budget = w->gc_budget * 2 > FREED_PAGES_MAX ? FREED_PAGES_MAX : w->gc_budget * 2;
+	} else if (no_room(w, rc)) {
+		w->gc_more = gc_without_room(w);     /* else until the next deletion or nudge */
+	} else if (isolates(rc)) {
 		give_up_gc(w, rc);
-		return true;
+	} else {
+		fail(w, rc);
+		return false;
 	}
-	fail(w, rc);
-	return false;
+	return true;
 }
 
 static void *thread_main(void *arg)
@@ -361,6 +404,7 @@ struct store_writer *store_writer_new(struct store_env *e, const struct store_se
 	w->env = e;
 	w->settings = s;
 	w->wake_fd = wake_fd;
+	w->gc_budget = FREED_PAGES_MAX;
 	w->batch_max = s->max_batch_messages < BATCH_LIMIT ? s->max_batch_messages : BATCH_LIMIT;
 	if (w->batch_max == 0)
 		w->batch_max = 1;

@@ -102,6 +102,7 @@ static int l_start(lua_State *L)
 	pid_t pid = fork();
 
 	if (pid == 0) {
+		log_open(LOG_TO_STDERR, NULL);
 		/* Locks of this process' sessions live in their descriptors. */
 		for (int i = 3; i < 1024; i++)
 			if (i != fd && i != alive[0])
@@ -304,5 +305,6 @@ int luaopen_bind_store(lua_State *L)
 	store_maildrop_metatable(L);
 	luaL_newlib(L, functions);
 	luaL_setfuncs(L, store_maintain_functions, 0);
+	luaL_setfuncs(L, store_parts_functions, 0);
 	return 1;
 }
