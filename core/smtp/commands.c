@@ -70,8 +70,36 @@ const struct smtp_command *smtp_command_find(struct slice verb)
 	return NULL;
 }
 
-/* "AUTH PLAIN AGFs..." is shown as "AUTH PLAIN ****".  Behind AUTH an unknown command is the
- * password of a client that did not look at our refusal. */
+/* Whether a word can be shown as the name of a mechanism: a known one, or 1*20 of what such names
+ * are made of (RFC 4422, 3.1).  Base64 of a client that forgot the name looks different. */
+static bool looks_like_mechanism(struct slice word)
+{
+	size_t i = 0;
+
+	while (i < word.len && ((word.ptr[i] >= 'A' && word.ptr[i] <= 'Z') || word.ptr[i] == '-' ||
+	                        (word.ptr[i] >= '0' && word.ptr[i] <= '9') || word.ptr[i] == '_'))
+		i++;
+	return (i == word.len && i <= 20) || login_mechanism(word);
+}
+
+/* "AUTH PLAIN AGFs..." becomes "AUTH PLAIN ****", "XCLIENT LOGIN=..." "XCLIENT LOGIN ****". */
+static struct slice mask(const struct smtp_command *c, struct slice line, char *out, size_t size)
+{
+	struct slice rest = slice_trim(slice_skip(line, strlen(c->verb)));
+	struct slice word = slice_head(rest, slice_find(rest, ' '));
+	struct slice name = slice_head(word, slice_find(word, '='));
+
+	if (c->run == smtp_cmd_auth && !looks_like_mechanism(name))
+		name = SLICE_NONE;
+	if (name.len == rest.len)
+		return line;
+	int n = snprintf(out, size, "%s%s%.*s ****", c->verb, name.len ? " " : "",
+	                 name.len < 32 ? (int)name.len : 32, name.len ? name.ptr : "");
+
+	return slice_of(out, (size_t)n);
+}
+
+/* Behind AUTH an unknown command is the password of a client that did not look at our refusal. */
 static void show(struct smtp_session *s, const struct smtp_command *c, struct slice line)
 {
 	char masked[80];
@@ -82,18 +110,8 @@ static void show(struct smtp_session *s, const struct smtp_command *c, struct sl
 		return;
 	if (!c && after_auth)
 		line = SLICE("****");
-	if (c && c->flags & SECRET) {
-		struct slice rest = slice_skip(line, slice_find(line, ' '));
-		struct slice word = slice_head(slice_trim(rest), slice_find(slice_trim(rest), ' '));
-
-		if (slice_trim(rest).len > word.len || slice_find(word, '=') < word.len) {
-			word = slice_head(word, slice_find(word, '='));
-			int n = snprintf(masked, sizeof(masked), "%s %.*s ****", c->verb,
-			                 (int)(word.len < 32 ? word.len : 32), word.ptr);
-
-			line = slice_of(masked, (size_t)n);
-		}
-	}
+	else if (c && c->flags & SECRET)
+		line = mask(c, line, masked, sizeof(masked));
 	machine_observe(&s->machine, EVENT_COMMAND, line, smtp_session_state_name(s), NULL, 0);
 }
 

@@ -120,12 +120,19 @@ describe("the transcript", function()
   it("shows no password, neither with AUTH nor behind it", function()
     local peer = smtp.peer { tls = true }:hello()
     local secret = "AGFsaWNlQGV4YW1wbGUudGVzdAB3cm9uZw=="
-    peer:say("AUTH PLAIN " .. secret, "auth  plain  " .. secret)
+    peer:say("AUTH PLAIN " .. secret, "auth  plain  " .. secret, "AUTH " .. secret, "AUTH c2VjcmV0", "AUTH PLAIN=" .. secret)
     peer:say("AUTH LOGIN", "c2VjcmV0", "c2VjcmV0")
     for _, event in ipairs(peer.events) do
       assert.is_nil(event.line:find(secret, 1, true), event.line)
       assert.is_nil(event.line:find("c2VjcmV0", 1, true), event.line)
     end
+  end)
+
+  it("shows the mechanism, also one that we do not know", function()
+    local peer = smtp.peer { tls = true }:hello()
+    peer:say("AUTH PLAIN AGFsaWNl", "auth plain", "*", "AUTH GSSAPI", "AUTH c2VjcmV0", "AUTH")
+    assert.same({ "EHLO client.example", "AUTH PLAIN ****", "auth plain", "*", "AUTH GSSAPI", "AUTH ****", "AUTH" },
+      lines(peer, "command"))
   end)
 
   it("shows no password that is sent although AUTH was refused", function()
