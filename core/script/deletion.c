@@ -29,7 +29,8 @@ struct reading {
 	struct buf          octets;
 	enum status         status;
 	bool                over, inside; /* over: nothing in flight; inside: read() has not returned */
-	bool                orphan;
+	bool                orphan;       /* its call is gone */
+	bool                last;         /* its session is gone: no answer can come any more */
 };
 
 static void on_read(void *owner, enum status st, struct slice octets);
@@ -91,11 +92,9 @@ static void cancel(void *op)
 {
 	struct reading *r = op;
 
-	if (r->over) {
-		free_reading(r);
-		return;
-	}
 	r->orphan = true;
+	if (r->over || r->last)
+		free_reading(r);
 }
 
 /* The call is awake; what was read becomes the result.  When Lua has no memory for it, the reading
@@ -181,7 +180,11 @@ void deletion_forget(struct script *s, const struct facts *f)
 	LIST_EACH(&s->readings, link) {
 		struct reading *r = CONTAINER_OF(link, struct reading, link);
 
-		if (!f || r->facts == f)
+		if (f && r->facts != f)
+			continue;
+		if (r->orphan || r->over)
 			free_reading(r);
+		else
+			r->last = true;               /* its question is about to be cancelled */
 	}
 }

@@ -209,6 +209,7 @@ static int add_backend(lua_State *L, struct plugin *p)
 	list_init(&b->link);
 	b->plugin = p;
 	b->appends = lua_getfield(L, 3, "append") == LUA_TFUNCTION;
+	b->locks = lua_getfield(L, 3, "lock") == LUA_TFUNCTION;
 	lua_pushvalue(L, 3);
 	b->table = luaL_ref(L, LUA_REGISTRYINDEX);
 	list_append(&p->script->backends, &b->link);

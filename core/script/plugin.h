@@ -42,7 +42,7 @@ struct backend {
 	struct list    link;
 	struct plugin *plugin;
 	int            table;             /* registry reference */
-	bool           appends;           /* has `append` */
+	bool           appends, locks;    /* has these functions */
 };
 
 bool listener_wants(const struct listener *l, const struct facts *f);

@@ -117,7 +117,7 @@ static bool load_plugins(struct script *s, char **error)
 static void init_lists(struct script *s)
 {
 	struct list *lists[] = { &s->calls, &s->idle_calls, &s->askings, &s->opens, &s->readings,
-	                         &s->plugins, &s->observers, &s->backends };
+	                         &s->plugins, &s->observers, &s->backends, &s->drops };
 
 	for (size_t i = 0; i < COUNT_OF(lists); i++)
 		list_init(lists[i]);
@@ -148,12 +148,12 @@ struct script *script_new(const struct script_setup *setup, char **error)
 	*(struct script **)lua_getextraspace(s->L) = s;
 	/* Short steps: 10,000 live sessions stay under a quarter of a millisecond. */
 	lua_gc(s->L, LUA_GCINC, 200, 100, 9);
-	if (!script_protect(s, l_prepare, NULL, CLOSE_MS, error) || !load_plugins(s, error)) {
+	if (!script_protect(s, l_prepare, NULL, CLOSE_MS, error) || !load_plugins(s, error) ||
+	    !mailbox_init(s, error)) {
 		script_free(s);
 		return NULL;
 	}
 	policy_init(s);
-	mailbox_init(s);
 	observer_init(s);
 	return s;
 }

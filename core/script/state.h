@@ -30,7 +30,9 @@ struct script {
 	struct list             listeners[HOOK__COUNT];   /* struct listener, first asked first */
 	struct list             observers;        /* struct listener of on_connect, on_command ... */
 	struct list             backends;         /* struct backend, in the order of plugins */
-	struct map              locks;            /* mailbox names opened by this worker */
+	int                     glue;             /* lua/moonpost/backend.lua, registry reference */
+	struct map              locks;            /* mailboxes of backends opened by this worker */
+	struct list             drops;            /* maildrop.c: maildrops of backends */
 	struct map              verified;         /* users.c: passwords that were right */
 	unsigned char           verified_key[32];
 	unsigned                observing;        /* observer.c: calls in flight */
