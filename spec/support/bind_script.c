@@ -170,7 +170,7 @@ struct stage *stage_check(lua_State *L)
 {
 	struct stage **box = luaL_checkudata(L, 1, stage_metatable);
 
-	luaL_argcheck(L, *box, 1, "the stage is closed");
+	luaL_argcheck(L, *box && (*box)->script, 1, "the stage is closed");
 	return *box;
 }
 
@@ -226,19 +226,21 @@ static void on_stop(void *owner)
 	loop_stop(s->loop);
 }
 
-static void free_stage(struct stage *s)
+/* Questions and maildrops of the spec still point to the stage, so its memory stays until Lua
+ * collects it, after them. */
+static void end_stage(struct stage *s)
 {
-	if (!s)
-		return;
 	timer_stop(&s->stop);
 	script_free(s->script);
 	s->script = NULL;
 	if (s->work)
 		work_pool_free(s->work);
+	s->work = NULL;
 	if (s->loop)
 		loop_free(s->loop);
+	s->loop = NULL;
 	config_free(s->config);
-	free(s);
+	s->config = NULL;
 }
 
 /* new(configuration file) -> stage, or nil and what is wrong */
@@ -277,7 +279,17 @@ static int l_close(lua_State *L)
 {
 	struct stage **box = luaL_checkudata(L, 1, stage_metatable);
 
-	free_stage(*box);
+	if (*box)
+		end_stage(*box);
+	return 0;
+}
+
+static int l_stage_gc(lua_State *L)
+{
+	struct stage **box = luaL_checkudata(L, 1, stage_metatable);
+
+	(void)l_close(L);
+	free(*box);
 	*box = NULL;
 	return 0;
 }
@@ -356,7 +368,7 @@ int luaopen_bind_script(lua_State *L)
 		bind_script_policy(L);
 		bind_script_mailbox(L);
 		lua_setfield(L, -2, "__index");
-		lua_pushcfunction(L, l_close);
+		lua_pushcfunction(L, l_stage_gc);
 		lua_setfield(L, -2, "__gc");
 	}
 	lua_pop(L, 1);
