@@ -420,7 +420,7 @@ static void lived_too_long(void *owner)
 {
 	struct connection *c = owner;
 
-	log_notice("session ended: it lasted longer than max_session_ms", "ip",
+	log_notice("session ended: it lasted longer than max_session_time", "ip",
 	           c->machine ? c->machine->facts.remote_ip : c->facts.remote_ip, NULL);
 	server_connection_end(c, false);
 	/* The second time there is no mercy. */

@@ -166,11 +166,6 @@ static void stop(struct client *c, const cJSON *request)
 	server_master_stop(c->control->master, cJSON_IsTrue(cJSON_GetObjectItem(request, "now")));
 }
 
-static char *trace_text(const struct client *c)
-{
-	return mem_printf("%u %s", c->id, c->filter);
-}
-
 static void trace(struct client *c, const cJSON *request)
 {
 	cJSON *filter = cJSON_GetObjectItem(request, "filter");
@@ -181,7 +176,7 @@ static void trace(struct client *c, const cJSON *request)
 		return;
 	}
 	c->filter = filter ? cJSON_PrintUnformatted(filter) : mem_strdup("{}");
-	text = trace_text(c);
+	text = mem_printf("%u %s", c->id, c->filter);
 	tell_workers(c->control, CHANNEL_TRACE, text);
 	free(text);
 	put_outcome(c, NULL);
@@ -292,20 +287,6 @@ static struct client *find(struct control *c, struct slice *text)
 	return NULL;
 }
 
-void server_control_worker_ready(struct control *c, struct process *p)
-{
-	LIST_EACH(&c->clients, link) {
-		struct client *client = CONTAINER_OF(link, struct client, link);
-
-		if (client->filter) {
-			char *text = trace_text(client);
-
-			(void)server_channel_send(p->channel, CHANNEL_TRACE, slice_from(text));
-			free(text);
-		}
-	}
-}
-
 void server_control_traced(struct control *c, struct slice text)
 {
 	struct client *client = find(c, &text);
@@ -391,4 +372,17 @@ void server_control_forget(struct control *c)
 	close(c->fd);
 	LIST_EACH(&c->clients, link)
 		close(CONTAINER_OF(link, struct client, link)->fd);
+}
+
+void server_control_inherit(const struct control *c, struct transcript *t)
+{
+	struct transcript_filter filter;
+
+	LIST_EACH(&c->clients, link) {
+		const struct client *client = CONTAINER_OF(link, struct client, link);
+
+		if (client->filter &&
+		    server_transcript_parse_filter(slice_from(client->filter), &filter))
+			(void)server_transcript_subscribe(t, client->id, &filter);
+	}
 }

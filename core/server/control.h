@@ -9,6 +9,7 @@
 #define MOONPOST_SERVER_CONTROL_H
 
 #include "server/master.h"
+#include "server/transcript.h"
 
 struct control;
 
@@ -19,8 +20,10 @@ void server_control_free(struct control *c);              /* unlinks the socket;
 /* In a child: close descriptors, touch nothing else. */
 void server_control_forget(struct control *c);
 
+/* In a new worker: what is traced already, so that not one line of its first session is missed. */
+void server_control_inherit(const struct control *c, struct transcript *t);
+
 /* From the workers. */
-void server_control_worker_ready(struct control *c, struct process *p);
 void server_control_traced(struct control *c, struct slice text);
 void server_control_numbers(struct control *c, struct slice text);
 

@@ -150,7 +150,6 @@ static void on_message(void *owner, enum channel_kind kind, struct slice text)
 	case CHANNEL_READY:
 		if (p->state == PROCESS_STARTING)
 			p->state = PROCESS_SERVING;
-		server_control_worker_ready(m->control, p);
 		server_reload_worker_ready(m, p);
 		server_master_progress(m);
 		break;
@@ -181,7 +180,8 @@ static void on_closed(void *owner)
 
 struct process *server_process_fork_worker(struct master *m, const struct generation *g)
 {
-	struct worker_setup setup = { .loop = m->loop, .generation = g, .board = m->board };
+	struct worker_setup setup = { .loop = m->loop, .generation = g, .board = m->board,
+	                              .control = m->control };
 	char name[24];
 	int fds[2], pid;
 	struct process *p;

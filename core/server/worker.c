@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "server/accept.h"
 #include "server/connection.h"
+#include "server/control.h"
 #include "server/directory.h"
 #include "server/title.h"
 
@@ -299,6 +300,7 @@ int server_worker_run(const struct worker_setup *setup)
 	timer_init(&w.retry, w.loop, ask_store, &w);
 	w.channel = server_channel_new(w.loop, setup->channel, on_message, master_died, &w);
 	server_transcript_init(&w.transcript, w.slot, w.channel);
+	server_control_inherit(setup->control, &w.transcript);
 	loop_signal(w.loop, SIGTERM, on_signal, &w);
 	if (start(&w))
 		loop_run(w.loop);

@@ -36,6 +36,8 @@ struct worker {
 	int                      exit_code;
 };
 
+struct control;
+
 struct worker_setup {
 	struct loop             *loop;            /* the master's; forked */
 	const struct generation *generation;
@@ -43,6 +45,7 @@ struct worker_setup {
 	struct board_slot       *slot;
 	int                      channel;
 	const char              *name;            /* "worker.2" */
+	const struct control    *control;         /* the master's; knows what is traced */
 };
 
 /* Runs until told to stop; returns the exit code of the process. */

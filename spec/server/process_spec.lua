@@ -1,0 +1,100 @@
+-- Children of the master that die, hang or are ended by somebody else.
+local server = require "spec.support.server"
+local process = require("spec.support.bind")("process")
+local socket = require "socket"
+
+local function wait(what, seconds)
+  local deadline = socket.gettime() + (seconds or 5)
+  repeat
+    local got = what()
+    if got then return got end
+    socket.sleep(0.01)
+  until socket.gettime() > deadline
+end
+
+---Wait until the child of that name is another process than before, and serves.
+local function replaced(s, word, old, seconds)
+  return wait(function()
+    local pid = s:pids(word)[1]
+    return pid and pid ~= old and pid
+  end, seconds)
+end
+
+describe("a child of the master", function()
+  local s
+
+  setup(function() s = server.start { config = { workers = 1, heartbeat = 0.7 } } end)
+  teardown(function() s:stop() end)
+
+  it("shows its name to ps", function()
+    assert.equal(1, #s:pids("moonpost: store"))
+    assert.equal(1, #s:pids("moonpost: worker.1"))
+  end)
+
+  for _, word in ipairs { "store", "worker" } do
+    it("is replaced within a second after kill -9, and logged: " .. word, function()
+      local old, from = s:pids(word)[1], #s:log() + 1
+      process.kill(old, "KILL")
+      assert.is_truthy(replaced(s, word, old, 1))
+      assert.is_truthy(s:wait_log("process died and is replaced name=" .. word .. "[^\n]*signal 9", 2, from))
+      local accepted
+      wait(function()
+        accepted = s:deliver("a@b.example", "bob@example.test", "Subject: x\r\n\r\nx\r\n")
+        return accepted
+      end)
+      assert.is_true(accepted)
+    end)
+  end
+
+  it("is replaced when somebody ends it politely", function()
+    for _, word in ipairs { "store", "worker" } do
+      local old = s:pids(word)[1]
+      process.kill(old, "TERM")
+      assert.is_truthy(replaced(s, word, old), word)
+    end
+  end)
+
+  it("is killed and replaced when it does not answer", function()
+    local old, from = s:pids("worker")[1], #s:log() + 1
+    process.kill(old, "STOP")
+    assert.is_truthy(s:wait_log("a worker does not answer and is killed", 5, from))
+    assert.is_truthy(replaced(s, "worker", old, 5))
+    assert.is_true(wait(function()
+      return s:deliver("a@b.example", "bob@example.test", "Subject: x\r\n\r\nx\r\n") or nil
+    end))
+  end)
+end)
+
+describe("a child that dies again and again", function()
+  it("is replaced with pauses that grow", function()
+    local s = server.start { config = { workers = 1 } }
+    local seen, deaths = {}, 0
+    local deadline = socket.gettime() + 1
+    while socket.gettime() < deadline do
+      local pid = s:pids("worker")[1]
+      if pid and not seen[pid] then
+        seen[pid], deaths = true, deaths + 1
+        process.kill(pid, "KILL")
+      end
+      socket.sleep(0.002)
+    end
+    assert.is_true(deaths >= 3 and deaths <= 8, deaths .. " deaths in a second")
+    s:stop()
+  end)
+end)
+
+describe("the children of a dead master", function()
+  it("end by themselves, and the next master starts at once", function()
+    local s = server.start { config = { stop_grace = 2 } }
+    local children = s:processes()
+    process.kill(s.pid, "KILL")
+    while not process.reap(s.pid) do socket.sleep(0.005) end
+    s.pid = nil
+    s:launch()
+    for _, child in ipairs(children) do
+      assert.is_true(wait(function() return server.parent_of(child.pid) == nil end), child.name)
+    end
+    assert.is_true((s:deliver("a@b.example", "bob@example.test", "Subject: x\r\n\r\nx\r\n")))
+    s:stop()
+  end)
+end)
