@@ -137,13 +137,18 @@ struct generation *server_generation_new(const char *file, const struct generati
 	return g;
 }
 
+void server_generation_forget(const struct generation *g, const struct generation *keep)
+{
+	for (unsigned i = 0; g && i < g->socket_count; i++)
+		if (!find(keep, &g->sockets[i].address))
+			close(g->sockets[i].fd);
+}
+
 void server_generation_free(struct generation *g, const struct generation *next)
 {
 	if (!g)
 		return;
-	for (unsigned i = 0; i < g->socket_count; i++)
-		if (!find(next, &g->sockets[i].address))
-			close(g->sockets[i].fd);
+	server_generation_forget(g, next);
 	free(g->sockets);
 	tls_context_unref(&g->tls);
 	config_free(g->config);

@@ -32,6 +32,9 @@ struct generation *server_generation_new(const char *file, const struct generati
 /* Close the sockets that `next` (may be NULL) did not inherit, and free. */
 void server_generation_free(struct generation *g, const struct generation *next);
 
+/* In a child: close the sockets of g (may be NULL) that are not among those of `keep`. */
+void server_generation_forget(const struct generation *g, const struct generation *keep);
+
 /* "smtp mta 127.0.0.1:2525 [::1]:2525; pop3 pop3 127.0.0.1:2110": what listens where. */
 char *server_generation_text(const struct generation *g);
 

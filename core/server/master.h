@@ -82,6 +82,7 @@ typedef void server_reloaded_fn(void *owner, const char *errors);        /* NULL
 void server_reload_begin(struct master *m, server_reloaded_fn *done, void *owner);
 void server_reload_worker_ready(struct master *m, struct process *p);
 void server_reload_worker_failed(struct master *m, struct process *p, struct slice why);
+const struct generation *server_reload_next(const struct master *m);    /* or NULL */
 void server_reload_forget(struct master *m, void *owner); /* the owner is gone */
 void server_reload_abort(struct master *m, const char *why);
 

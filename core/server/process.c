@@ -93,8 +93,8 @@ bool server_process_fork_store(struct master *m)
 		log_set_process("store");
 		server_title_set("store");
 		signal(SIGUSR1, reopen_log);
-		for (unsigned i = 0; i < m->generation->socket_count; i++)
-			close(m->generation->sockets[i].fd);
+		server_generation_forget(m->generation, NULL);
+		server_generation_forget(server_reload_next(m), m->generation);
 		server_privilege_drop(&m->generation->privilege);
 		exit(store_run(&m->generation->config->store, m->store_fd, alive[0]));
 	}
@@ -201,6 +201,8 @@ struct process *server_process_fork_worker(struct master *m, const struct genera
 	if (pid == 0) {
 		close(fds[0]);
 		close(m->store_fd);
+		server_generation_forget(m->generation, g);
+		server_generation_forget(server_reload_next(m), g);
 		setup.channel = fds[1];
 		exit(server_worker_run(&setup));
 	}

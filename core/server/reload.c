@@ -185,6 +185,11 @@ void server_reload_worker_failed(struct master *m, struct process *p, struct sli
 	free(text);
 }
 
+const struct generation *server_reload_next(const struct master *m)
+{
+	return m->reload ? m->reload->next : NULL;
+}
+
 void server_reload_forget(struct master *m, void *owner)
 {
 	if (m->reload && m->reload->owner == owner)

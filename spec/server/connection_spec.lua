@@ -8,7 +8,7 @@ describe("a connection", function()
   setup(function()
     s = server.start { config = {
       workers = 1, handshake_timeout = 0.4, max_session_time = 3,
-      smtp = { command_timeout = 0.6 }, pop3 = { login_timeout = 0.6 },
+      smtp = { command_timeout = 0.6, max_idle_commands = 0 }, pop3 = { login_timeout = 0.6 },
     } }
   end)
   teardown(function() s:stop() end)
