@@ -571,6 +571,13 @@ static int l_close(lua_State *L)
 	return 1;
 }
 
+/* log(on): whether errors are logged; a spec of errors keeps its output clean */
+static int l_log(lua_State *L)
+{
+	log_set_level(lua_toboolean(L, 1) ? LOG_LEVEL_ERROR : LOG_LEVEL_ERROR + 1);
+	return 0;
+}
+
 int luaopen_bind_smtp(lua_State *L)
 {
 	static const luaL_Reg methods[] = {
@@ -580,7 +587,7 @@ int luaopen_bind_smtp(lua_State *L)
 		{ "tls_started", l_tls_started }, { "facts", l_facts }, { "close", l_close },
 		{ "__gc", l_close }, { NULL, NULL },
 	};
-	static const luaL_Reg functions[] = { { "new", l_new }, { NULL, NULL } };
+	static const luaL_Reg functions[] = { { "new", l_new }, { "log", l_log }, { NULL, NULL } };
 
 	log_set_level(LOG_LEVEL_ERROR);           /* specs refuse a lot; that is no news */
 	luaL_newmetatable(L, PEER_MT);

@@ -94,6 +94,8 @@ function Peer:text()
     :gsub("^\t[^\n]*\n", ""):gsub("^\t[^\n]*\n", ""))
 end
 
+M.log = bind.log
+
 ---The three digits of each reply, separated by spaces.
 function M.codes(replies)
   local list = {}
