@@ -42,6 +42,7 @@ describe("address_parse_path", function()
   it("gives the null reverse-path only where it is allowed", function()
     local parts, rest = mail.address_path("<> BODY=7BIT", "e")
     assert.same({ "", "", "", " BODY=7BIT" }, { parts.whole, parts.localpart, parts.domain, rest })
+    assert.equal("", path("<>", "e").whole)
     refused("SYNTAX", "<>", "pu")
     refused("SYNTAX", "< >", "e")
   end)
@@ -102,7 +103,7 @@ describe("address_parse_path", function()
     it("refuses numbers and forms that are none", function()
       for _, literal in ipairs { "[256.0.0.1]", "[1.2.3]", "[1.2.3.4.5]", "[1.2.3.4.]", "[.1.2.3.4]", "[1..2.3]",
         "[1.2.3.0004]", "[::1]", "[IPv6:]", "[IPv6:1.2.3.4]", "[IPv6:::g]", "[IPv6:1:2:3:4:5:6:7:8:9]", "[tag:]",
-        "[:x]", "[tag-:x]", "[ 1.2.3.4]", "[1.2.3.4 ]", "[tag:a b]", "[tag:a[b]", "[tag:a\\b]",
+        "[:x]", "[tag-:x]", "[ 1.2.3.4]", "[1.2.3.4 ]", "[tag:a b]", "[tag:a[b]", "[tag:a\\b]", "[tag:a\127]",
         "[1.2.3.4].example", "[IPv6:" .. ("0"):rep(60) .. "]", "[IPv6:::1\0]" } do
         refused("SYNTAX", "<a@" .. literal .. ">")
       end
