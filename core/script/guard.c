@@ -79,7 +79,7 @@ void guard_start(void)
 void guard_enter(struct guard *g, lua_State *L, struct guard_budget *budget,
                  struct guard_frame *before)
 {
-	*before = (struct guard_frame){ g->L, g->budget, g->slice, g->tripped };
+	*before = (struct guard_frame){ running, g->L, g->budget, g->slice, g->tripped };
 	g->L = NULL;                      /* a tick in between must not see half of it */
 	g->budget = budget;
 	g->slice = 0;
@@ -92,6 +92,7 @@ void guard_leave(struct guard *g, const struct guard_frame *before)
 {
 	lua_State *L = g->L;
 
+	running = before->running;
 	g->L = NULL;
 	if (L)
 		lua_sethook(L, NULL, 0, 0);

@@ -23,7 +23,13 @@ struct guard {
 };
 
 /* What a nested guard_enter restores. */
-struct guard_frame { lua_State *L; struct guard_budget *budget; unsigned slice; bool tripped; };
+struct guard_frame {
+	struct guard *running;
+	lua_State    *L;
+	struct guard_budget *budget;
+	unsigned      slice;
+	bool          tripped;
+};
 
 enum { GUARD_TICK_MS = 5 };
 
