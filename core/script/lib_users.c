@@ -41,8 +41,8 @@ static void run(struct job *j)
 
 	if (setting && strlen(setting) < sizeof(copy)) {
 		strcpy(copy, setting);
-		made = crypt_r(h->password, copy, data);
-		if (made && made[0] != '*')
+		made = crypt_rn(h->password, copy, data, sizeof(*data));
+		if (made)
 			h->result = mem_strdup(made);
 	}
 	mem_wipe(data, sizeof(*data));
