@@ -112,24 +112,30 @@ static int l_schema(lua_State *L)
 	return 1;
 }
 
-/* raw(settings, octets) -> true when the store process closes the connection */
+/* raw(settings, octets) -> true when the store process closes the connection; returns early when a
+ * reply came behind the greeting */
 static int l_raw(lua_State *L)
 {
 	struct store_settings s = store_settings_at(L, 1);
 	struct slice octets;
 	int fd = store_connect(&s);
 	bool closed = false;
+	size_t received = 0;
 	char in[4096];
 
 	octets.ptr = luaL_checklstring(L, 2, &octets.len);
 	if (fd < 0)
 		return luaL_error(L, "connect: %s", strerror(errno));
 	(void)!send(fd, octets.ptr, octets.len, MSG_NOSIGNAL);
-	for (int i = 0; i < 20 && !closed; i++) {
+	for (int i = 0; i < 20 && !closed && received < 2 * sizeof(struct wire_header); i++) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
 
-		if (poll(&p, 1, 50) > 0)
-			closed = recv(fd, in, sizeof(in), MSG_DONTWAIT) <= 0;
+		if (poll(&p, 1, 10) <= 0)
+			continue;
+		ssize_t n = recv(fd, in, sizeof(in), MSG_DONTWAIT);
+
+		closed = n <= 0;
+		received += n > 0 ? (size_t)n : 0;
 	}
 	close(fd);
 	lua_pushboolean(L, closed);
