@@ -7,8 +7,8 @@
 #define MOONPOST_STORE_CLIENT_H
 
 #include "base/arena.h"
-#include "hook/mailbox.h"
 #include "net/work.h"
+#include "hook/mailbox.h"
 #include "store/store.h"
 
 struct store_client;

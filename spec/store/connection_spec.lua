@@ -5,7 +5,7 @@ describe("the socket of the store process", function()
   local server, client
 
   setup(function()
-    server = mail_store.new()
+    server = mail_store.new { quiet = true }
     client = server:client()
   end)
   teardown(function() server:finish() end)

@@ -3,6 +3,12 @@ local tree = require "spec.support.tree"
 
 local elsewhere = {
   ["core/hook/crc32c.c"] = "spec/hook/message_spec.lua",
+  -- parts of the store that are seen through its client or its maintenance
+  ["core/store/copy.c"] = "spec/store/backup_spec.lua",
+  ["core/store/env.c"] = "spec/store/store_spec.lua",
+  ["core/store/mailbox.c"] = "spec/store/client_mailbox_spec.lua",
+  ["core/store/provider.c"] = "spec/store/apply_spec.lua",
+  ["core/store/record.c"] = "spec/store/client_directory_spec.lua",
 }
 
 describe("every file of core", function()

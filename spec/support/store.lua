@@ -22,10 +22,11 @@ function M.new(settings, path)
   self.settings.path = path or self.scratch .. "/mail"
   assert(store.prepare(self.settings))
   self.listening = assert(store.listen(self.settings))
-  self:start()
+  self:start(self.settings.quiet)
   return self
 end
 
+---quiet: also errors are not written; for specs that cause them
 function M:start(quiet)
   -- Warnings about the store being away are what many specs are about.
   store.quiet(not os.getenv("STORE_LOG"))
