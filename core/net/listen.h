@@ -36,7 +36,8 @@ int listen_open(const struct address *a, int backlog);
 void listen_holder(const struct address *a, char *out, size_t size);
 
 struct acceptor;
-typedef void accepted_fn(void *owner, int fd, const struct address *peer, const struct address *local);
+typedef void accepted_fn(void *owner, int fd, const struct address *peer,
+                         const struct address *local);
 
 /* Accept from fd (borrowed) until freed; fn takes over the non-blocking descriptor and may free
  * the acceptor.  Out of descriptors: one log line, then it tries again every 100 ms. */

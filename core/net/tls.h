@@ -37,7 +37,8 @@ struct tls_context;
 struct tls_context *tls_context_new(const struct tls_settings *settings, char **error);
 
 /* For connections that we open; they resume sessions by server name.
- * ca: PEM file of trusted certificates, NULL: the system's.  verify false: encrypted but not authenticated (opportunistic TLS, RFC 7435). */
+ * ca: PEM file of trusted certificates, NULL: the system's.
+ * verify false: encrypted but not authenticated (opportunistic TLS, RFC 7435). */
 struct tls_context *tls_context_new_client(const char *ca, bool verify, char **error);
 
 struct tls_context *tls_context_ref(struct tls_context *c);
