@@ -24,6 +24,7 @@
 enum {
 	INPUT_MAX = 65536,
 	KEEP_OWN = 4096,                  /* more than this left over: read behind it, do not move it */
+	TLS_RECORD = 16384,               /* octets in a full record (RFC 8446, 5.1) */
 	WRITE_TURN = 262144,              /* TLS output per turn, so that others get theirs */
 };
 
@@ -276,7 +277,9 @@ static void read_input(struct stream *s)
 		                             : receive_plain(s, room, size);
 		if (n > 0)
 			got += (size_t)n;
-	} while (n > 0 && got < size && stream_tls_pending(s));
+		/* A full record is one of many; after a short one, asking again would only cost a call. */
+	} while (n > 0 && got < size && (n == TLS_RECORD || stream_tls_pending(s)) &&
+	         s->layer == LAYER_SECURE);
 	buf_commit(&s->input, got);
 	if (n > 0 && stream_tls_pending(s))
 		loop_tick(s->loop, &s->tick);

@@ -62,8 +62,7 @@ static uint64_t place(struct wheel *w, struct timer *t)
 	tick = t->at_ms / WHEEL_COARSE_MS;
 	if (tick <= w->coarse.done)
 		tick = w->coarse.done + 1;
-	if (tick - w->coarse.done >= WHEEL_COARSE)
-		tick = w->coarse.done + WHEEL_COARSE - 1;
+	/* More than once around: its slot comes up too early and puts it back. */
 	return ring_put(&w->coarse, t, tick);
 }
 

@@ -19,13 +19,15 @@ struct work {
 /* name is copied (at most 15 octets) to the threads.  Threads start with the first jobs, in the
  * process that submits them: a pool may be made before fork(). */
 struct work_pool *work_pool_new(struct loop *l, unsigned threads, const char *name);
+
 /* Waits for running jobs; all that are not done get their done() in here. */
 void work_pool_free(struct work_pool *p);
 
 /* run and done are set, the rest is zero or as the last done() left it. */
 void work_submit(struct work_pool *p, struct work *w);
 
-/* Not started: done() runs on the next turn without run().  Running: done() runs when it is over. */
+/* Not started: done() comes on the next turn without run().  Running: done() comes when it is
+ * over. */
 void work_cancel(struct work_pool *p, struct work *w);
 
 #endif

@@ -191,8 +191,9 @@ describe("loop", function()
   it("tells how a child ended", function()
     local ended = {}
     local function note(pid, code) ended[pid] = code end
-    local quick = net.spawn(3, 0, note)
-    local slow = net.spawn(0, 60, note)
+    local quick, slow = net.spawn(3, 0), net.spawn(0, 60)
+    net.child(quick, note)
+    net.child(slow, note)
     assert.is_true(net.run(3000, function() return ended[quick] and ended[slow] end))
     assert.equal(3, ended[quick])
     assert.equal(0, ended[slow])
@@ -200,8 +201,9 @@ describe("loop", function()
 
   it("sees a child that ended before anybody looked", function()
     local code
-    net.spawn(9, 0, function(_, c) code = c end)
-    net.sleep_ms(50)
+    local pid = net.spawn(9, 0)
+    net.run(50)
+    net.child(pid, function(_, c) code = c end)
     assert.is_true(net.run(1000, function() return code end))
     assert.equal(9, code)
   end)

@@ -69,7 +69,7 @@ describe("stream over TLS", function()
 
   it("gives every octet of a record that is larger than one read", function()
     secured()
-    for _, part in ipairs { 1, 16384, 16385, 70000, 200000 } do
+    for _, part in ipairs { 1, 16384, 16385, 65636, 70000, 200000 } do
       local before = size(server)
       client.stream:write(("x"):rep(part))
       eventually(function() return size(server) == before + part end)
@@ -105,6 +105,33 @@ describe("stream over TLS", function()
     assert.equal("a", seen)
     server.stream:read(true)
     eventually(function() return #seen > 1 end)
+  end)
+
+  it("delivers what only TLS still has when reading is on again", function()
+    local seen = 0
+    secured { server = { readable = function(s)
+      seen = seen + #s:take()
+      s:read(false)
+    end } }
+    server.stream:read(false)
+    -- Many small records: OpenSSL reads several at once, so the last ones leave the kernel early.
+    for _ = 1, 70 do client.stream:write(("x"):rep(1000)) end
+    net.run(20)
+    server.stream:read(true)
+    eventually(function() return seen == 65536 end)
+    net.run(20)
+    assert.equal(65536, seen)
+    server.stream:read(true)
+    eventually(function() return seen == 70000 end)
+  end)
+
+  it("goes on by itself with what only TLS still has", function()
+    secured()
+    server.stream:read(false)
+    for _ = 1, 70 do client.stream:write(("x"):rep(1000)) end
+    net.run(20)
+    server.stream:read(true)
+    eventually(function() return size(server) == 70000 end)
   end)
 
   it("reads single octets, each in its own record", function()
@@ -387,8 +414,11 @@ describe("stream over TLS", function()
     it("by end point uses the hash of the certificate's signature, SHA-256 for SHA-1", function()
       for digest, length in pairs { sha256 = 32, sha384 = 48, sha512 = 64, sha1 = 32 } do
         local signed = authority:certificate(digest, { "mail.example.test" }, { digest = digest })
-        local c = net.tls { certificates = { signed } }
-        if c then                                        -- OpenSSL may refuse SHA-1 altogether
+        local c = assert(net.tls {
+          certificates = { signed },
+          ciphers = digest == "sha1" and "ECDHE+AESGCM:@SECLEVEL=0" or nil,
+        })
+        do
           local careless = assert(net.tls_client(nil, false))
           server, client = kit.secure_pair(c, careless, "mail.example.test")
           assert.equal(length, #server.stream:binding("tls-server-end-point"))
@@ -397,8 +427,6 @@ describe("stream over TLS", function()
           server, client = nil, nil
           careless:free()
           c:free()
-        else
-          assert.equal("sha1", digest)
         end
       end
     end)

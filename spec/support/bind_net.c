@@ -273,7 +273,7 @@ static void call_child(void *owner, int pid, int status)
 	bind_net_call(2);
 }
 
-/* spawn(exit_code, sleep_ms, fn): a child that ends; fn(pid, code) when it did */
+/* spawn(exit_code, sleep_ms): pid of a child that ends */
 static int l_spawn(lua_State *L)
 {
 	int code = (int)luaL_checkinteger(L, 1);
@@ -284,12 +284,18 @@ static int l_spawn(lua_State *L)
 		usleep(sleep_us);
 		_exit(code);
 	}
-	lua_pushvalue(L, 3);
-	intptr_t ref = luaL_ref(L, LUA_REGISTRYINDEX);
-
-	loop_child(bind_net_loop(), pid, call_child, (void *)ref);
 	lua_pushinteger(L, pid);
 	return 1;
+}
+
+/* child(pid, fn): fn(pid, exit code or minus the signal) when it ended */
+static int l_child(lua_State *L)
+{
+	lua_pushvalue(L, 2);
+	intptr_t ref = luaL_ref(L, LUA_REGISTRYINDEX);
+
+	loop_child(bind_net_loop(), (int)luaL_checkinteger(L, 1), call_child, (void *)ref);
+	return 0;
 }
 
 static void exit_quietly(void *owner)
@@ -461,7 +467,8 @@ int luaopen_bind_net(lua_State *L)
 	static const luaL_Reg functions[] = {
 		{ "run", l_run }, { "turns", l_turns }, { "now_ms", l_now_ms },
 		{ "sleep_ms", l_sleep_ms }, { "callback", l_callback }, { "signal", l_signal }, { "raise", l_raise },
-		{ "spawn", l_spawn }, { "fork_loop", l_fork_loop }, { "wait", l_wait }, { "pool", l_pool },
+		{ "spawn", l_spawn },
+		{ "child", l_child }, { "fork_loop", l_fork_loop }, { "wait", l_wait }, { "pool", l_pool },
 		{ NULL, NULL },
 	};
 
