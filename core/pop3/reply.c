@@ -12,8 +12,12 @@ static void say(struct pop3_session *s, enum pop3_text text, const struct pop3_v
 	size_t before = buf_len(out);
 
 	pop3_lang_format(out, s->language, text, values, human);
-	machine_observe(&s->machine, EVENT_REPLY, slice_skip(buf_slice(out), before),
-	                pop3_session_state(s), v, 0);
+	struct slice line = slice_skip(buf_slice(out), before);
+
+	/* Somebody who tries things out is no attacker: only bad commands in a row count. */
+	if (slice_starts(line, SLICE("+OK")))
+		s->errors = 0;
+	machine_observe(&s->machine, EVENT_REPLY, line, pop3_session_state(s), v, 0);
 	buf_append(out, crlf);
 }
 

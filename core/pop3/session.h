@@ -15,7 +15,7 @@ struct pop3_settings {
 	enum pop3_language language;          /* what LANG * chooses; default English */
 	uint32_t max_command_octets;          /* line with CRLF; RFC 2449, 4: 255; default 512 */
 	uint32_t max_auth_line_octets;        /* default 12288 */
-	uint32_t max_errors;                  /* bad commands before the session is closed; default 20 */
+	uint32_t max_errors;                  /* bad commands in a row before closing; default 20 */
 	uint32_t max_auth_failures;           /* default 3 */
 	uint32_t auth_failure_delay_ms;       /* default 2000 */
 	uint32_t idle_timeout_ms;             /* RFC 1939, 3: at least 10 min */

@@ -46,7 +46,7 @@ struct pop3_session {
 	bool     language_chosen;             /* LANG was used: texts may be UTF-8 (RFC 6856, 3.2) */
 	bool     utf8;                        /* UTF8 was used */
 	unsigned depth;                       /* calls into the machine that are running */
-	unsigned errors;                      /* bad commands so far */
+	unsigned errors;                      /* bad commands in a row */
 	bool     skipping;                    /* the rest of a line that was too long */
 	bool     stopping;                    /* the server stops: close after the running command */
 	uint64_t line_since_ms;               /* an unfinished line came in at that time, or 0 */

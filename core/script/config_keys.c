@@ -235,7 +235,7 @@ static const struct config_key file_keys[] = {
 	    "line of an AUTH exchange",
 	    .unit = "octets", .min = 512, .max = 65536),
 	KEY("pop3.max_errors", U32, pop3.max_errors,
-	    "bad commands before the session is closed",
+	    "bad commands in a row before the session is closed",
 	    .min = 1, .max = 10000),
 	KEY("pop3.max_auth_failures", U32, pop3.max_auth_failures,
 	    "failed logins before the session is closed",

@@ -107,7 +107,9 @@ describe("a POP3 session", function()
       end
     end)
 
-    it("closes after max_errors bad commands", function()
+    it("closes after max_errors bad commands in a row", function()
+      for _ = 1, 19 do s:say("HELO") end
+      assert.equal("+OK\r\n", s:say("USER kcope"))
       for _ = 1, 19 do assert.equal("-ERR unknown command\r\n", s:say("HELO")) end
       assert.equal("-ERR too many bad commands, closing\r\n", s:say("HELO", "CAPA"))
       assert.equal("close", s:wants())
