@@ -281,7 +281,7 @@ static const struct config_key file_keys[] = {
 	KEY("plugin_path", PATHS, plugin_path,
 	    "directories with plugins"),
 	KEY("plugins", CUSTOM, plugins,
-	    "plugins in the order of asking",
+	    "plugins in the order of asking; none given: auth_users",
 	    .read = config_parts_plugins,
 	    .shape = "list of names or { name, options = {}, trusted = false }"),
 };

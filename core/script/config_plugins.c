@@ -174,12 +174,25 @@ static void add_bundled(struct config *c)
 	c->plugin_path = path;
 }
 
+/* A configuration that names no plugins still lets its users sign in. */
+static void set_default(struct config *c)
+{
+	struct config_plugin *p = arena_alloc(&c->arena, 2 * sizeof(*p));
+
+	*p = (struct config_plugin){ .name = "auth_users", .options = 1, .where = c->file };
+	c->plugins = p;
+	c->plugin_count = 1;
+	c->lua_options = SLICE("return {}\n");
+}
+
 /* The search path may stand behind the list in the file, so files are looked for at the end. */
 void config_parts_find_plugins(struct config_reader *r)
 {
 	size_t len = buf_len(&r->path);
 
 	add_bundled(r->config);
+	if (!r->config->plugins)
+		set_default(r->config);
 	for (unsigned i = 0; i < r->config->plugin_count; i++) {
 		struct config_plugin *p = &r->config->plugins[i];
 
