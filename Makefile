@@ -15,7 +15,7 @@ JOBS    := $(shell nproc 2>/dev/null || echo 2)
 prefix     ?= /usr/local
 bindir     ?= $(prefix)/bin
 datadir    ?= $(prefix)/share
-sysconfdir ?= $(if $(filter /usr,$(prefix)),/etc,$(prefix)/etc)
+sysconfdir ?= /etc
 unitdir    ?= $(prefix)/lib/systemd/system
 
 WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
