@@ -29,5 +29,5 @@ return {
 
   log = { level = "info" },                -- to standard error, which systemd keeps in the journal
 
-  plugins = {},
+  plugins = { "auth_users" },             -- accounts of `moonpost user`; asked in this order
 }

@@ -29,7 +29,7 @@ function M.connect(options)
   raw:settimeout(options.timeout or TIMEOUT)
   assert(raw:connect(options.host, options.port))
   raw:setoption("tcp-nodelay", true)
-  local self = setmetatable({ raw = raw, socket = raw, options = options, buffer = "" }, Peer)
+  local self = setmetatable({ raw = raw, socket = raw, options = options, buffer = "", at = 1 }, Peer)
   if options.proxy then self:send(options.proxy) end
   if options.tls then assert(self:starttls()) end
   return self
@@ -78,9 +78,9 @@ end
 ---@return string? octets
 ---@return string? problem
 function Peer:receive(seconds)
-  if #self.buffer > 0 then
-    local octets = self.buffer
-    self.buffer = ""
+  if self.at <= #self.buffer then
+    local octets = self.buffer:sub(self.at)
+    self.buffer, self.at = "", 1
     return octets
   end
   self.socket:settimeout(0)
@@ -111,18 +111,25 @@ end
 
 ---One line without its CRLF; an error when none comes.
 function Peer:line()
-  while not self.buffer:find("\n", 1, true) do
-    local kept = self.buffer
-    self.buffer = ""
+  local stop = self.buffer:find("\n", self.at, true)
+  while not stop do
+    local kept = self.buffer:sub(self.at)
+    self.buffer, self.at = "", 1
     local octets, problem = self:receive()
     if not octets then
       error(("no line: %s (there is %q)"):format(problem, kept), 2)
     end
     self.buffer = kept .. octets
+    stop = self.buffer:find("\n", 1, true)
   end
-  local line, rest = self.buffer:match("^(.-)\r?\n(.*)$")
-  self.buffer = rest
+  local line = self.buffer:sub(self.at, stop - 1):gsub("\r$", "")
+  self.at = stop + 1
   return line
+end
+
+---Put a line back in front of what came: a dialogue will read it.
+function Peer:unread(line)
+  self.buffer, self.at = line .. "\r\n" .. self.buffer:sub(self.at), 1
 end
 
 ---Send one line and give the next one that comes.

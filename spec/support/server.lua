@@ -109,6 +109,7 @@ local function base_config(s)
     pop3 = { auth_failure_delay = 0.02, auth_without_tls_on_loopback = true },
     log = { level = "debug" },
     lua = { cpu = 1 },                    -- the sanitizers make hooks slow
+    plugins = { "auth_users" },
   }
 end
 
@@ -342,7 +343,8 @@ function M.start(options)
       names[#names + 1] = name
     end
     table.sort(names)
-    config.plugins = config.plugins or names
+    names[#names + 1] = "auth_users"
+    config.plugins = fragment.plugins or names
     config.plugin_path = { s.dir .. "/plugins", lfs.currentdir() .. "/plugins" }
   end
   write(s.config_file, "return " .. serialize(config) .. "\n")
