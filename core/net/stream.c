@@ -164,30 +164,41 @@ static void half_close(struct stream *s)
 		fail_errno(s, "closing the connection");
 }
 
+static void begin_handshake(struct stream *s)
+{
+	s->layer = LAYER_HANDSHAKE;
+	s->handshake_events = LOOP_READABLE;
+	buf_shrink(&s->output);
+	if (s->client || buf_len(&s->early) > 0)             /* we speak first; it spoke already */
+		loop_tick(s->loop, &s->tick);
+}
+
 /* What waited for the output to be written. */
 static void after_output(struct stream *s)
 {
 	buf_shrink(&s->output);
-	if (s->layer == LAYER_WAITING) {
-		s->layer = LAYER_HANDSHAKE;
-		s->handshake_events = LOOP_READABLE;
-		if (s->client || buf_len(&s->early) > 0)     /* we speak first; it spoke already */
-			loop_tick(s->loop, &s->tick);
-	}
-	else if (s->shut)
+	if (s->shut)
 		half_close(s);
 	if (s->eof)
 		stream_fail(s, ST_CLOSED, "%s", "");
 }
 
+/* What may be written now: before the handshake only what was there when TLS was asked for. */
+static struct slice writable_octets(const struct stream *s)
+{
+	struct slice octets = buf_slice(&s->output);
+
+	return s->layer == LAYER_WAITING ? slice_head(octets, s->plain_left) : octets;
+}
+
 static void write_output(struct stream *s)
 {
+	struct slice octets;
 	size_t turn = 0;
 
 	s->write_wants_read = false;
 	s->blocked = false;
-	while (buf_len(&s->output) > 0 && s->failure == ST_OK) {
-		struct slice octets = buf_slice(&s->output);
+	while (s->failure == ST_OK && (octets = writable_octets(s)).len > 0) {
 		bool secure = s->layer == LAYER_SECURE;
 		long n = secure ? stream_tls_send(s, octets) : send_plain(s, octets);
 
@@ -196,14 +207,18 @@ static void write_output(struct stream *s)
 			break;
 		}
 		buf_consume(&s->output, (size_t)n);
+		if (s->layer == LAYER_WAITING)
+			s->plain_left -= (size_t)n;
 		turn += (size_t)n;
 		/* A short write says that the socket is full: asking again would only hear it. */
 		if ((!secure && (size_t)n < octets.len) || turn >= WRITE_TURN) {
-			s->blocked = buf_len(&s->output) > 0;
+			s->blocked = (size_t)n < octets.len;
 			break;
 		}
 	}
-	if (s->failure == ST_OK && buf_len(&s->output) == 0)
+	if (s->failure == ST_OK && s->layer == LAYER_WAITING && s->plain_left == 0)
+		begin_handshake(s);
+	else if (s->failure == ST_OK && buf_len(&s->output) == 0)
 		after_output(s);
 	else
 		s->drained_owed = true;
@@ -454,6 +469,7 @@ static void start_tls(struct stream *s, struct tls_context *c, bool client, cons
 	/* Plain text that came before the handshake could be an attacker's (RFC 3207, 4.2; RFC 2595,
 	 * 4).  What is still in the kernel is then no TLS record and ends the handshake. */
 	buf_reset(&s->input);
+	s->plain_left = buf_len(&s->output);
 	s->layer = LAYER_WAITING;
 	stream_flush(s, false);
 }

@@ -30,6 +30,7 @@ struct stream {
 	enum stream_layer           layer;
 	enum status                 failure;      /* not OK: report it and be silent */
 	int                         handshake_events;
+	size_t                      plain_left;   /* output that goes before the handshake */
 	unsigned                    depth;        /* callbacks running: memory must stay */
 	bool reading;                     /* the owner wants input */
 	bool eof;                         /* the peer sends no more */

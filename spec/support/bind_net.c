@@ -413,6 +413,30 @@ static int l_pool_cancel(lua_State *L)
 	return 0;
 }
 
+static void exit_7(struct work *w)
+{
+	_exit(((struct job *)w)->ran ? 7 : 1);
+}
+
+/* fork(): pid of a child that uses the pool in a fresh loop and exits 7 when its job ran */
+static int l_pool_fork(lua_State *L)
+{
+	struct work_pool *p = check_pool(L);
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		static struct job j = { .work = { .run = job_run, .done = exit_7 } };
+
+		alarm(5);
+		loop = loop_after_fork(loop);
+		work_submit(p, &j.work);
+		loop_run(loop);
+		_exit(1);
+	}
+	lua_pushinteger(L, pid);
+	return 1;
+}
+
 static int l_pool_free(lua_State *L)
 {
 	struct pool *p = luaL_checkudata(L, 1, "net.pool");
@@ -461,7 +485,7 @@ int luaopen_bind_net(lua_State *L)
 		{ "free", l_callback_free }, { NULL, NULL },
 	};
 	static const luaL_Reg pool[] = {
-		{ "submit", l_pool_submit }, { "cancel", l_pool_cancel }, { "free", l_pool_free },
+		{ "submit", l_pool_submit }, { "cancel", l_pool_cancel }, { "fork", l_pool_fork }, { "free", l_pool_free },
 		{ NULL, NULL },
 	};
 	static const luaL_Reg functions[] = {
