@@ -5,6 +5,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "script/near.h"
+#include "script/pattern.h"
 #include "bind_script.h"
 
 int luaopen_bind_script(lua_State *L);
@@ -347,6 +349,28 @@ static int l_log_to(lua_State *L)
 	return 1;
 }
 
+/* patterns() -> a table with the bounded find, match, gmatch and gsub */
+static int l_patterns(lua_State *L)
+{
+	lua_newtable(L);
+	pattern_register(L);
+	return 1;
+}
+
+/* near(word, { candidates }) -> the nearest or nil */
+static int l_near(lua_State *L)
+{
+	struct script_near n = { .word = SLICE("") };
+
+	n.word.ptr = luaL_checklstring(L, 1, &n.word.len);
+	for (lua_Integer i = 1; lua_rawgeti(L, 2, i) == LUA_TSTRING; i++)
+		script_near_offer(&n, slice_from(lua_tostring(L, -1)));
+	if (!n.best.len)
+		return 0;
+	lua_pushlstring(L, n.best.ptr, n.best.len);
+	return 1;
+}
+
 int luaopen_bind_script(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
@@ -355,6 +379,8 @@ int luaopen_bind_script(lua_State *L)
 		{ "network_match", l_network_match },
 		{ "new", l_new },
 		{ "log_to", l_log_to },
+		{ "patterns", l_patterns },
+		{ "near", l_near },
 		{ NULL, NULL },
 	};
 	static const luaL_Reg methods[] = {
