@@ -319,7 +319,7 @@ struct tls_context *tls_context_new_client(const char *ca, bool verify, char **e
 	if (ctx == NULL || !set_versions(ctx, NULL, error)) {
 		*error = *error ? *error : openssl_text();
 	} else if (ca ? SSL_CTX_load_verify_file(ctx, ca) != 1
-	              : SSL_CTX_set_default_verify_paths(ctx) != 1) {
+	              : verify && SSL_CTX_set_default_verify_paths(ctx) != 1) {
 		char *why = openssl_text();
 
 		*error = mem_printf("%s: cannot read trusted certificates: %s",
