@@ -124,7 +124,7 @@ static int open_map(struct store_env *e, const char *file, uint64_t size)
 			break;
 		mdb_env_close(e->env);
 		e->env = NULL;
-		if (rc != ENOMEM || size / 2 < smallest_map)
+		if ((rc != ENOMEM && rc != EINVAL) || size / 2 < smallest_map)
 			return rc;
 	}
 	MDB_envinfo info;

@@ -49,7 +49,7 @@ describe("store backup", function()
     assert.is_truthy(text:find("No such file", 1, true))
   end)
 
-  it("is whole although mail comes and goes meanwhile", function()
+  it("is whole although mail comes and goes meanwhile #slow", function()
     for round = 1, 4 do
       for i = 1, 60 do client:deliver("", { "a@example.test" }, ("z"):rep(i % 10 == 0 and 90000 or 2000)) end
       local drop = client:open("a@example.test")

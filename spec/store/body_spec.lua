@@ -24,7 +24,7 @@ describe("a stored message", function()
   local sizes = { 0, 1, 2, 4079, 4080, 4081, 8160, 65279, 65280, 65281, 1 << 20, 20 << 20 }
 
   for i, octets in ipairs(sizes) do
-    it(("comes back octet for octet: %d octets"):format(octets), function()
+    it(("comes back octet for octet: %d octets%s"):format(octets, octets > 1 << 20 and " #slow" or ""), function()
       local text, to = text_of(octets), ("size%02d@example.test"):format(i)
       local op = client:wait(client:deliver("a@example.test", { to }, text))
       assert.same({ "OK" }, op.results)
@@ -36,7 +36,7 @@ describe("a stored message", function()
     end)
   end
 
-  it("lies in one file when it is large, in the environment when it is not", function()
+  it("lies in one file when it is large, in the environment when it is not #slow", function()
     local pipe = io.popen(("find %s/blobs -type f | wc -l"):format(server.settings.path))
     assert.equal(3, pipe:read("n"))
     pipe:close()
@@ -52,7 +52,7 @@ describe("a stored message", function()
     drop:close()
   end)
 
-  it("is the same after a restart", function()
+  it("is the same after a restart #slow", function()
     server:restart()
     for i, octets in ipairs(sizes) do
       assert.is_true(text_of(octets) == mail_store.texts(client, ("size%02d@example.test"):format(i))[1])
@@ -81,7 +81,7 @@ describe("a stored message", function()
     assert.equal("", server:problems())
   end)
 
-  it("gives its space back: pages are used again, files go", function()
+  it("gives its space back: pages are used again, files go #slow", function()
     for _ = 1, 30 do client:deliver("", { "churn@example.test" }, text_of(60000)) end
     for _ = 1, 5 do client:deliver("", { "churn@example.test" }, text_of(100000)) end
     client:drain()

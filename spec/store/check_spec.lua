@@ -90,7 +90,7 @@ describe("store check", function()
     assert.equal(73, code)
   end)
 
-  it("works beside a running store under load", function()
+  it("works beside a running store under load #slow", function()
     server:start()
     local client = server:client()
     for round = 1, 8 do

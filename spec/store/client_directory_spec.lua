@@ -93,7 +93,7 @@ describe("the directory of the store", function()
     assert.equal("NOTFOUND", st)
   end)
 
-  it("takes thousands of users in a moment", function()
+  it("takes thousands of users in a moment #slow", function()
     for i = 1, 3000 do client:user_put({ name = ("u%05d@example.test"):format(i), password = "x" }, true) end
     client:drain()
     assert.equal(3002, #client:user_names())

@@ -13,7 +13,7 @@ describe("a client of the store", function()
     assert.is_truthy(text:find("/nonexistent/mail", 1, true))
   end)
 
-  it("has thousands of requests under way at once", function()
+  it("has thousands of requests under way at once #slow", function()
     local client = server:client()
     local ops = {}
     for i = 1, 5000 do ops[i] = client:deliver("", { "a@example.test" }, ("%d\r\n"):format(i)) end

@@ -148,7 +148,7 @@ describe("a maildrop of the store", function()
     drop:close()
   end)
 
-  it("opens ten thousand messages in a few milliseconds and deletes them in one commit", function()
+  it("opens ten thousand messages in a few milliseconds and deletes them in one commit #slow", function()
     local name = "many@example.test"
     for _ = 1, 10000 do
       client:deliver("", { name }, "From: a\r\n\r\nx\r\n")

@@ -50,7 +50,7 @@ describe("the store process", function()
 
   -- Every round: a load of deliveries and deletions, kill -9 somewhere in the middle, a new
   -- process; then everything that was acknowledged must be there, and nothing else be wrong.
-  it("loses nothing that it acknowledged when it is killed under load, 25 times", function()
+  it("loses nothing that it acknowledged when it is killed under load, 25 times #slow", function()
     local client = server:client()
     local expected, unknown, deleted = {}, {}, {}
     local number, acknowledged = 0, 0

@@ -59,13 +59,13 @@ describe("a full store", function()
     assert.equal("", server:problems())
   end
 
-  it("refuses messages with NOSPACE when the map is full, and still deletes", function()
+  it("refuses messages with NOSPACE when the map is full, and still deletes #slow", function()
     local server = mail_store.new { map_octets = 4 << 20 }
     live_on_the_edge(server, 30000)
     server:finish()
   end)
 
-  it("does the same when the disk is full", function()
+  it("does the same when the disk is full #slow", function()
     local pipe = io.popen("mktemp -d")
     local mount = pipe:read("l")
     pipe:close()
