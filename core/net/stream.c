@@ -116,7 +116,7 @@ static void set_watch(struct stream *s, int events)
 }
 
 /* Only adds: what is no longer wanted is dropped when it comes (on_event), because owners turn
- * reading off and on for every command and each change may cost a system call. */
+ * reading off and on for every command and each change would cost a system call. */
 void stream_watch(struct stream *s)
 {
 	set_watch(s, s->failure == ST_OK ? s->watched | wanted_events(s) : 0);
@@ -325,6 +325,7 @@ static void report_failure(struct stream *s)
 	if (s->reported)
 		return;
 	s->reported = true;
+	tick_cancel(&s->tick);
 	if (s->layer == LAYER_WAITING || s->layer == LAYER_HANDSHAKE) {
 		if (s->events->secured)
 			s->events->secured(s->owner, s->failure);
@@ -364,6 +365,7 @@ static void on_event(void *owner, int events)
 {
 	struct stream *s = owner;
 	bool readable = events & LOOP_READABLE, writable = events & LOOP_WRITABLE;
+	int useless = events & ~wanted_events(s);
 
 	enter(s);
 	if (s->layer == LAYER_HANDSHAKE) {
@@ -376,12 +378,12 @@ static void on_event(void *owner, int events)
 		if (!silent(s) && (readable || (writable && s->read_wants_write)))
 			on_readable(s);
 	}
-	if (!s->freed) {
-		int wanted = wanted_events(s);
-
-		/* Events that came and are not wanted would come for ever. */
-		set_watch(s, (s->watched & ~events) | wanted);
-	}
+	/* An event that nobody waits for would come for ever.  A socket is nearly always writable, so
+	 * that one is dropped at once; a reader that only waits for an answer will want its again. */
+	if (!s->freed)
+		set_watch(s, (s->watched & ~(useless | (events & LOOP_WRITABLE))) | wanted_events(s));
+	if (!s->freed && s->failure != ST_OK)
+		report_failure(s);
 	leave(s);
 }
 
