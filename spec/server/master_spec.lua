@@ -91,4 +91,20 @@ describe("the master", function()
     assert.is_truthy(text:find("worker.%d connected"), text)
     s:stop()
   end)
+
+  it("tells a service manager when it is ready and when it stops", function()
+    local unix = require "socket.unix"
+    local s = server.start { start = false }
+    local manager = assert(unix.dgram())
+    assert(manager:bind(s.dir .. "/notify"))
+    manager:settimeout(10)
+    local pid = assert(process.spawn({ "env", "NOTIFY_SOCKET=" .. s.dir .. "/notify",
+      server.binary, "run", "-c", s.config_file }, nil, s.log_file))
+    assert.equal("READY=1", manager:receive())
+    process.kill(pid, "TERM")
+    assert.equal("STOPPING=1", manager:receive())
+    while not process.reap(pid) do socket.sleep(0.005) end
+    manager:close()
+    s:discard()
+  end)
 end)

@@ -2,6 +2,24 @@
 local tree = require "spec.support.tree"
 
 local elsewhere = {
+  -- seen from outside, through a real server
+  ["core/server/board.c"] = "spec/server/accept_spec.lua",
+  ["core/server/channel.c"] = "spec/server/process_spec.lua",
+  ["core/server/status.c"] = "spec/server/control_spec.lua",
+  ["core/server/store_process.c"] = "spec/server/master_spec.lua",
+  ["core/server/title.c"] = "spec/server/process_spec.lua",
+  ["core/server/transcript.c"] = "spec/server/control_spec.lua",
+  ["core/server/worker.c"] = "spec/server/process_spec.lua",
+  ["core/server/notify.c"] = "spec/server/master_spec.lua",
+  ["core/command/access.c"] = "spec/command/user_spec.lua",
+  ["core/command/commands.c"] = "spec/command/command_spec.lua",
+  ["core/command/drop.c"] = "spec/command/mailbox_spec.lua",
+  ["core/command/foreign_maildir.c"] = "spec/command/mailbox_import_spec.lua",
+  ["core/command/foreign_mbox.c"] = "spec/command/mailbox_import_spec.lua",
+  ["core/command/mailbox_export.c"] = "spec/command/mailbox_import_spec.lua",
+  ["core/command/password.c"] = "spec/command/user_spec.lua",
+  ["core/command/table.c"] = "spec/command/user_spec.lua",
+  ["core/command/trace.c"] = "spec/command/remote_spec.lua",
   ["core/hook/crc32c.c"] = "spec/hook/message_spec.lua",
   -- parts of the store that are seen through its client or its maintenance
   ["core/store/copy.c"] = "spec/store/backup_spec.lua",
