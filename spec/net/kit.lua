@@ -87,6 +87,13 @@ function M.log_of(directory, fn)
   return M.read(path)
 end
 
+---`it` for specs that need IPv6 on the loopback; containers often have none.
+function M.it_ipv6(name, fn)
+  local fd = net.listen("[::1]:0")
+  if fd then net.close(fd) end
+  return (fd and it or pending)(name, fn)
+end
+
 ---Run the loop until condition() is true; it is asked after every event and every millisecond.
 function M.eventually(condition)
   local limit = net.now_ms() + 5000

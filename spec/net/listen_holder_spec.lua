@@ -1,4 +1,5 @@
-local net = require("spec.support.bind")("net")
+local kit = require "spec.net.kit"
+local net = kit.net
 
 describe("listen_holder", function()
   local function own_pid()
@@ -8,16 +9,18 @@ describe("listen_holder", function()
     return math.tointeger(pid)
   end
 
-  it("names the process that listens on the port", function()
-    for _, address in ipairs { "127.0.0.1:", "[::1]:" } do
-      local fd = assert(net.listen(address .. 0))
-      local text = net.holder(address .. net.local_address(fd).port)
-      assert.matches("^%S+ %(process " .. own_pid() .. "%)$", text)
-      net.close(fd)
-    end
-  end)
+  local function names_us(address)
+    local fd = assert(net.listen(address .. 0))
+    local text = net.holder(address .. net.local_address(fd).port)
+    net.close(fd)
+    assert.matches("^%S+ %(process " .. own_pid() .. "%)$", text)
+  end
 
-  it("sees a wildcard socket that stands in the way of an address, and the reverse", function()
+  it("names the process that listens on the port", function() names_us("127.0.0.1:") end)
+
+  kit.it_ipv6("names it for IPv6 too", function() names_us("[::1]:") end)
+
+  kit.it_ipv6("sees a wildcard socket that stands in the way of an address, and the reverse", function()
     local fd = assert(net.listen("*:0"))
     local port = net.local_address(fd).port
     assert.matches("process " .. own_pid(), net.holder("127.0.0.1:" .. port))
