@@ -485,7 +485,8 @@ int luaopen_bind_net(lua_State *L)
 		{ "free", l_callback_free }, { NULL, NULL },
 	};
 	static const luaL_Reg pool[] = {
-		{ "submit", l_pool_submit }, { "cancel", l_pool_cancel }, { "fork", l_pool_fork }, { "free", l_pool_free },
+		{ "submit", l_pool_submit }, { "cancel", l_pool_cancel }, { "fork", l_pool_fork },
+		{ "free", l_pool_free },
 		{ NULL, NULL },
 	};
 	static const luaL_Reg functions[] = {
