@@ -298,7 +298,8 @@ int apply_request(struct apply *a, struct store_request *r)
 
 /* ---- gc ---- */
 
-static int gc_body(struct apply *a, uint64_t msgid, struct gc_value *gc, uint32_t budget, uint32_t *freed)
+static int gc_body(struct apply *a, uint64_t msgid, struct gc_value *gc, uint32_t budget,
+                   uint32_t *freed)
 {
 	unsigned char key[KEY_SIZE], value[GC_SIZE];
 	uint32_t left;

@@ -224,7 +224,8 @@ static int replace(const char *directory, const char *fresh, const char *file)
 static enum status compact_locked(const struct store_settings *s, maintain_progress_fn *progress,
                                   void *owner, uint64_t *before, uint64_t *after, char **error)
 {
-	char *file = store_env_path(s->path, "mail.mdb"), *fresh = store_env_path(s->path, "mail.mdb.new");
+	char *file = store_env_path(s->path, "mail.mdb");
+	char *fresh = store_env_path(s->path, "mail.mdb.new");
 	MDB_env *e;
 	int rc = copy_open(file, &e);
 

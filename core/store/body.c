@@ -20,7 +20,8 @@ int store_body_put(const struct store_tx *t, uint64_t msgid, struct slice octets
 	int rc = 0;
 
 	for (uint32_t chunk = 0; rc == 0 && octets.len; chunk++) {
-		rc = store_tx_put(t, DB_BODY, schema_key64_32(key, msgid, chunk), slice_head(octets, BODY_CHUNK));
+		rc = store_tx_put(t, DB_BODY, schema_key64_32(key, msgid, chunk),
+		                  slice_head(octets, BODY_CHUNK));
 		octets = slice_skip(octets, BODY_CHUNK);
 	}
 	return rc;
@@ -79,7 +80,8 @@ static int leave_to_gc(const struct store_tx *t, uint64_t msgid, const struct ms
 
 	if (gc.chunks == 0)
 		return 0;
-	return store_tx_put(t, DB_GC, schema_key64_64(key, GC_BODY, msgid), schema_gc_encode(&gc, value));
+	return store_tx_put(t, DB_GC, schema_key64_64(key, GC_BODY, msgid),
+	                    schema_gc_encode(&gc, value));
 }
 
 int store_body_unref(const struct store_tx *t, uint64_t msgid)
@@ -138,7 +140,8 @@ int store_body_copy(int from, int to)
 	while (at < st.st_size) {
 		ssize_t n = copy_file_range(from, &at, to, &there, (size_t)(st.st_size - at), 0);
 
-		if (n < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS)) {
+		if (n < 0 &&
+		    (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS)) {
 			n = copy_some(from, to, &at);
 			there = at;
 		}

@@ -66,7 +66,8 @@ static uint64_t entries(struct check *c, enum store_db db)
 
 typedef void record_fn(struct check *c, struct slice key, struct slice value);
 
-static void walk(struct check *c, enum store_db db, const char *what, size_t key_size, record_fn *fn)
+static void walk(struct check *c, enum store_db db, const char *what, size_t key_size,
+                 record_fn *fn)
 {
 	struct slice key = SLICE(""), value;
 	uint64_t done = 0, total = entries(c, db);
@@ -76,7 +77,8 @@ static void walk(struct check *c, enum store_db db, const char *what, size_t key
 	if (rc == 0) {
 		while ((rc = store_tx_move(m, MDB_NEXT, &key, &value)) == 0) {
 			if (key_size && key.len != key_size)
-				problem(c, "a key of %zu octets among the %s: they have %zu", key.len, what, key_size);
+				problem(c, "a key of %zu octets among the %s: they have %zu", key.len, what,
+				        key_size);
 			else
 				fn(c, key, value);
 			progress(c, what, ++done, total);
@@ -107,7 +109,8 @@ static void check_name(struct check *c, struct slice key, struct slice value)
 
 struct sum { uint64_t count, octets, last_uid; };
 
-static void check_row(struct check *c, uint64_t id, struct slice key, struct slice value, struct sum *sum)
+static void check_row(struct check *c, uint64_t id, struct slice key, struct slice value,
+                      struct sum *sum)
 {
 	uint64_t uid = schema_get64(key.ptr + 8);
 	struct row_value row;
@@ -123,20 +126,28 @@ static void check_row(struct check *c, uint64_t id, struct slice key, struct sli
 	sum->octets += row.octets;
 	refs_add(&c->refs, row.msgid);
 	if (store_body_load(&c->view.tx, row.msgid, &msg) != 0)
-		problem(c, "row %" PRIu64 " of mailbox %" PRIu64 " names message %" PRIu64 ", which is not there",
+		problem(c,
+		        "row %" PRIu64 " of mailbox %" PRIu64 " names message %" PRIu64
+		        ", which is not there",
 		        uid, id, row.msgid);
 	else if (msg.octets != row.octets || msg.flags != row.flags)
-		problem(c, "row %" PRIu64 " of mailbox %" PRIu64 " says %" PRIu64 " octets, its message %" PRIu64
-		        " says %" PRIu64, uid, id, row.octets, row.msgid, msg.octets);
+		problem(c,
+		        "row %" PRIu64 " of mailbox %" PRIu64 " says %" PRIu64
+		        " octets, its message %" PRIu64 " says %" PRIu64,
+		        uid, id, row.octets, row.msgid, msg.octets);
 }
 
 static void compare(struct check *c, uint64_t id, const struct mbox_value *v, const struct sum *sum)
 {
 	if (v->count != sum->count || v->octets != sum->octets)
-		problem(c, "mailbox %" PRIu64 " counts %" PRIu64 " messages of %" PRIu64 " octets, its rows are %"
-		        PRIu64 " of %" PRIu64, id, v->count, v->octets, sum->count, sum->octets);
+		problem(c,
+		        "mailbox %" PRIu64 " counts %" PRIu64 " messages of %" PRIu64
+		        " octets, its rows are %" PRIu64 " of %" PRIu64,
+		        id, v->count, v->octets, sum->count, sum->octets);
 	if (sum->last_uid >= v->uidnext)
-		problem(c, "mailbox %" PRIu64 " would give uid %" PRIu64 " next, but has row %" PRIu64 " already",
+		problem(c,
+		        "mailbox %" PRIu64 " would give uid %" PRIu64 " next, but has row %" PRIu64
+		        " already",
 		        id, v->uidnext, sum->last_uid);
 }
 
@@ -215,8 +226,8 @@ static void check_uidl(struct check *c, struct slice key, struct slice value)
 	}
 	memcpy(text, key.ptr, 8);
 	memcpy(text + 8, value.ptr, value.len < 128 ? value.len : 128);
-	if (store_tx_get(&c->view.tx, DB_UIDL_TEXT, slice_of(text, 8 + (value.len < 128 ? value.len : 128)),
-	                 &uid) != 0)
+	if (store_tx_get(&c->view.tx, DB_UIDL_TEXT,
+	                 slice_of(text, 8 + (value.len < 128 ? value.len : 128)), &uid) != 0)
 		problem(c, "the UIDL \"%.*s\" cannot be found by its text", SLICE_ARG(value));
 }
 
@@ -287,9 +298,11 @@ static bool sum_chunks(struct check *c, uint64_t msgid, uint64_t octets, uint32_
 static bool sum_file(struct check *c, uint64_t msgid, uint64_t octets, uint32_t *crc)
 {
 	char path[STORE_PATH_MAX];
-	int fd = store_body_path(c->settings->path, msgid, path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	int fd = -1;
 	uint64_t at = 0;
 
+	if (store_body_path(c->settings->path, msgid, path))
+		fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
 		problem(c, "message %" PRIu64 " has no file %s: %s", msgid, path, strerror(errno));
 		return false;

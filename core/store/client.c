@@ -32,7 +32,8 @@ static void take_slot(struct store_client *c, struct client_request *r)
 		uint32_t count = c->slot_count ? c->slot_count * 2 : SLOTS_FIRST;
 
 		c->slots = mem_resize(c->slots, count * sizeof(struct client_request *));
-		memset(c->slots + c->slot_count, 0, (count - c->slot_count) * sizeof(struct client_request *));
+		memset(c->slots + c->slot_count, 0,
+		       (count - c->slot_count) * sizeof(struct client_request *));
 		c->free_hint = c->slot_count;
 		c->slot_count = count;
 	}
@@ -69,7 +70,8 @@ static size_t size_of(const struct client_request *r)
 	return buf_len(&r->head) + r->body.len;
 }
 
-static void finish(struct store_client *c, struct client_request *r, enum status st, struct slice payload)
+static void finish(struct store_client *c, struct client_request *r, enum status st,
+                   struct slice payload)
 {
 	client_reply_fn *done = r->done;
 	void *owner = r->owner;

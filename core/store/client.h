@@ -37,7 +37,7 @@ struct store_user {
 	int64_t  created;
 };
 
-struct store_domain { char *name; char *catch_all; };    /* catch_all: mailbox or address, or NULL */
+struct store_domain { char *name; char *catch_all; };    /* a mailbox or an address, or NULL */
 struct store_alias  { char *address; char **targets; unsigned target_count; };
 
 /* Results live in the arena.  NOTFOUND, IO. */
@@ -64,7 +64,8 @@ void store_user_put(struct store_client *c, const struct store_user *u, bool cre
 void store_user_remove(struct store_client *c, struct slice name, store_done_fn *done, void *owner);
 void store_domain_put(struct store_client *c, const struct store_domain *d, store_done_fn *done,
                       void *owner);
-void store_domain_remove(struct store_client *c, struct slice name, store_done_fn *done, void *owner);
+void store_domain_remove(struct store_client *c, struct slice name, store_done_fn *done,
+                         void *owner);
 void store_alias_put(struct store_client *c, const struct store_alias *a, store_done_fn *done,
                      void *owner);
 void store_alias_remove(struct store_client *c, struct slice address, store_done_fn *done,
@@ -89,7 +90,8 @@ void store_mailbox_quota(struct store_client *c, struct slice name, uint64_t oct
                          uint64_t messages, store_done_fn *done, void *owner);
 /* Remove the mailbox with all its messages; its uidvalidity is never used again.  BUSY while a
  * session has it open, NOTFOUND. */
-void store_mailbox_remove(struct store_client *c, struct slice name, store_done_fn *done, void *owner);
+void store_mailbox_remove(struct store_client *c, struct slice name, store_done_fn *done,
+                          void *owner);
 /* Append one message under a UIDL of another system (NULL: our own); received: seconds since 1970.
  * EXISTS when the UIDL is there already.  Quotas do not count.  The message stays the caller's
  * and must live until done. */

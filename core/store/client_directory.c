@@ -201,7 +201,8 @@ void store_domain_put(struct store_client *c, const struct store_domain *d, stor
 	client_ask(c, r, done, owner);
 }
 
-void store_domain_remove(struct store_client *c, struct slice name, store_done_fn *done, void *owner)
+void store_domain_remove(struct store_client *c, struct slice name, store_done_fn *done,
+                         void *owner)
 {
 	client_ask(c, name_request(WIRE_DOMAIN_REMOVE, name), done, owner);
 }

@@ -73,7 +73,8 @@ enum status client_look_next(struct store_client *c, enum store_db db, char **cu
 void client_ask(struct store_client *c, struct client_request *r, store_done_fn *done, void *owner);
 
 /* Of a message as it travels; sender may be empty. */
-void client_put_message(struct buf *b, const struct message *m, struct slice sender, int64_t received);
+void client_put_message(struct buf *b, const struct message *m, struct slice sender,
+                        int64_t received);
 struct slice client_body(const struct message *m);    /* the octets to send inline */
 
 extern const struct mailbox_ops client_provider_ops;  /* provider.c */

@@ -58,7 +58,8 @@ static enum status check_room(void *arg, struct slice name, struct slice value)
 
 enum status store_mailbox_room(struct store_client *c, struct slice name, uint64_t octets)
 {
-	enum status st = client_look_up(c, DB_NAME, name, check_room, &(struct room_question){ c, octets });
+	struct room_question q = { c, octets };
+	enum status st = client_look_up(c, DB_NAME, name, check_room, &q);
 
 	if (st != ST_NOTFOUND)
 		return st;
@@ -103,7 +104,8 @@ static void removed(void *owner, enum status st)
 	r.done(r.owner, st);
 }
 
-void store_mailbox_remove(struct store_client *c, struct slice name, store_done_fn *done, void *owner)
+void store_mailbox_remove(struct store_client *c, struct slice name, store_done_fn *done,
+                          void *owner)
 {
 	int lock_fd;
 	enum status st = lock_take(c->path, name, &lock_fd, NULL);

@@ -27,7 +27,8 @@ static uint64_t size_of(int fd)
 	return fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
-static void wait_for(pthread_t thread, struct copying *c, maintain_progress_fn *progress, void *owner)
+static void wait_for(pthread_t thread, struct copying *c, maintain_progress_fn *progress,
+                     void *owner)
 {
 	MDB_envinfo info;
 	MDB_stat stat;
@@ -53,7 +54,9 @@ static void wait_for(pthread_t thread, struct copying *c, maintain_progress_fn *
 
 int copy_environment(MDB_env *e, const char *file, maintain_progress_fn *progress, void *owner)
 {
-	struct copying c = { .env = e, .fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) };
+	struct copying c = {
+		.env = e, .fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600),
+	};
 	pthread_t thread;
 
 	if (c.fd < 0)

@@ -145,15 +145,16 @@ static int check_schema(struct store_env *e, char **error)
 	rc = store_schema_meta_get(&t, "version", &version);
 	mdb_txn_abort(t.txn);
 	if (rc == 0 && version != SCHEMA_VERSION) {
-		*error = mem_printf("the store in %s has schema version %u and this program knows version %u: "
-		                    "use the program that wrote it, or export and import the mail",
-		                    e->path, (unsigned)version, SCHEMA_VERSION);
+		*error = mem_printf("the store in %s has schema version %u and this program knows "
+		                    "version %u: use the program that wrote it, or export and import "
+		                    "the mail", e->path, (unsigned)version, SCHEMA_VERSION);
 		rc = MDB_VERSION_MISMATCH;
 	}
 	return rc;
 }
 
-static enum status open_environment(struct store_env *e, const struct store_settings *s, char **error)
+static enum status open_environment(struct store_env *e, const struct store_settings *s,
+                                    char **error)
 {
 	char *file = store_env_path(s->path, "mail.mdb");
 	int rc = open_map(e, file, s->map_octets);
@@ -166,7 +167,8 @@ static enum status open_environment(struct store_env *e, const struct store_sett
 	if (rc == 0)
 		rc = check_schema(e, error);
 	if (rc == MDB_NOTFOUND || rc == ENOENT)
-		*error = mem_printf("there is no mail store in %s: start the server once, it makes one", s->path);
+		*error = mem_printf("there is no mail store in %s: start the server once, it makes one",
+		                    s->path);
 	else if (rc != 0 && !*error)
 		*error = mem_printf("cannot open the mail store %s: %s", file, mdb_strerror(rc));
 	free(file);
@@ -203,7 +205,8 @@ enum status store_env_open(const struct store_settings *s, enum store_env_mode m
 	*error = NULL;
 	if (e) {
 		if (mode == STORE_ENV_WRITE && !e->writable) {
-			*error = mem_printf("the mail store in %s is open for reading in this process", s->path);
+			*error = mem_printf("the mail store in %s is open for reading in this process",
+			                    s->path);
 			return ST_BUSY;
 		}
 		e->refs++;

@@ -13,7 +13,8 @@ struct file_gc_events {
 };
 
 struct file_gc *file_gc_new(struct loop *l, struct work_pool *pool, struct store_env *e,
-                            struct apply_ids *ids, const struct file_gc_events *events, void *owner);
+                            struct apply_ids *ids, const struct file_gc_events *events,
+                            void *owner);
 void file_gc_free(struct file_gc *g);             /* NULL is fine */
 
 void file_gc_soon(struct file_gc *g);             /* there may be work */

@@ -42,8 +42,9 @@ static int new_uidvalidity(const struct store_tx *t, uint64_t id, uint32_t *out)
 
 		*out = (uint32_t)random_u64();
 		schema_put32(key, *out);
-		rc = *out == 0 ? MDB_KEYEXIST
-		               : store_tx_add(t, DB_UIDVALIDITY, slice_of(key, 4), schema_id_encode(id, value));
+		rc = *out == 0
+		         ? MDB_KEYEXIST
+		         : store_tx_add(t, DB_UIDVALIDITY, slice_of(key, 4), schema_id_encode(id, value));
 	} while (rc == MDB_KEYEXIST);
 	return rc;
 }
@@ -64,7 +65,8 @@ int store_mailbox_create(const struct store_tx *t, struct slice name, uint64_t *
 	return rc ? rc : store_mailbox_save(t, *id, v);
 }
 
-bool store_mailbox_full(const struct mbox_value *v, uint64_t octets, const struct store_quota *otherwise)
+bool store_mailbox_full(const struct mbox_value *v, uint64_t octets,
+                        const struct store_quota *otherwise)
 {
 	uint64_t most = v->quota_octets ? v->quota_octets : otherwise->octets;
 	uint64_t messages = v->quota_messages ? v->quota_messages : otherwise->messages;
@@ -119,7 +121,9 @@ int store_mailbox_add_uidl(const struct store_tx *t, uint64_t id, uint64_t uid, 
 		return MDB_BAD_VALSIZE;
 	int rc = store_tx_put(t, DB_UIDL, schema_key64_64(key, id, uid), uidl);
 
-	return rc ? rc : store_tx_put(t, DB_UIDL_TEXT, text_key(text, id, uidl), schema_id_encode(uid, value));
+	return rc ? rc
+	          : store_tx_put(t, DB_UIDL_TEXT, text_key(text, id, uidl),
+	                         schema_id_encode(uid, value));
 }
 
 static int del_uidl(const struct store_tx *t, uint64_t id, uint64_t uid)
@@ -169,5 +173,7 @@ int store_mailbox_drop(const struct store_tx *t, struct slice name, uint64_t id)
 
 	if (rc == 0)
 		rc = store_tx_del(t, DB_MBOX, schema_key64(key, id));
-	return rc ? rc : store_tx_put(t, DB_GC, schema_key64_64(key, GC_MAILBOX, id), schema_gc_encode(&gc, value));
+	return rc ? rc
+	          : store_tx_put(t, DB_GC, schema_key64_64(key, GC_MAILBOX, id),
+	                         schema_gc_encode(&gc, value));
 }

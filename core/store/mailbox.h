@@ -17,7 +17,8 @@ int store_mailbox_create(const struct store_tx *t, struct slice name, uint64_t *
                          struct mbox_value *v);
 
 /* Would one more message of that many octets break the quota? */
-bool store_mailbox_full(const struct mbox_value *v, uint64_t octets, const struct store_quota *otherwise);
+bool store_mailbox_full(const struct mbox_value *v, uint64_t octets,
+                        const struct store_quota *otherwise);
 
 /* Append a row and count it in *v (not saved); the uid that it got is v->uidnext before. */
 int store_mailbox_add_row(const struct store_tx *t, uint64_t id, struct mbox_value *v,
@@ -28,7 +29,8 @@ int store_mailbox_has_uidl(const struct store_tx *t, uint64_t id, struct slice u
 
 /* Delete a row with its UIDL and one reference to its message, and count that in *v (may be
  * NULL).  MDB_NOTFOUND when there is no such row. */
-int store_mailbox_del_row(const struct store_tx *t, uint64_t id, struct mbox_value *v, uint64_t uid);
+int store_mailbox_del_row(const struct store_tx *t, uint64_t id, struct mbox_value *v,
+                          uint64_t uid);
 
 /* Forget name and counters at once; the rows go later, in slices (gc). */
 int store_mailbox_drop(const struct store_tx *t, struct slice name, uint64_t id);

@@ -118,7 +118,8 @@ static enum status missing(struct store_maildrop *m, unsigned index, int rc)
 	struct msg_value v;
 
 	/* Purged by an administrator meanwhile, or really lost? */
-	if (rc == MDB_NOTFOUND && store_body_load(&m->client->view.tx, m->msgids[index], &v) == MDB_NOTFOUND)
+	if (rc == MDB_NOTFOUND &&
+	    store_body_load(&m->client->view.tx, m->msgids[index], &v) == MDB_NOTFOUND)
 		return ST_NOTFOUND;
 	log_error("a stored message cannot be read: run \"moonpost store check\"",
 	          "message", log_u64(m->msgids[index]), "error", mdb_strerror(rc), NULL);
@@ -142,7 +143,8 @@ static void read_chunk(struct store_maildrop *m, unsigned index, uint64_t offset
 		rc = MDB_CORRUPTED;
 	if (rc != 0)
 		st = missing(m, index, rc);
-	done(owner, st, st == ST_OK ? slice_head(slice_skip(chunk, offset % BODY_CHUNK), max) : SLICE_NONE);
+	done(owner, st,
+	     st == ST_OK ? slice_head(slice_skip(chunk, offset % BODY_CHUNK), max) : SLICE_NONE);
 	store_view_end(view);
 }
 
@@ -338,7 +340,8 @@ static int list_rows(struct store_maildrop *m, const struct store_tx *t)
 	if (rc != 0)
 		return rc;
 	rc = store_tx_move(c, MDB_SET_RANGE, &k, &v);
-	for (; rc == 0 && k.len == 16 && schema_get64(k.ptr) == m->id; rc = store_tx_move(c, MDB_NEXT, &k, &v)) {
+	for (; rc == 0 && k.len == 16 && schema_get64(k.ptr) == m->id;
+	     rc = store_tx_move(c, MDB_NEXT, &k, &v)) {
 		rc = add_entry(m, schema_get64(k.ptr + 8), v);
 		if (rc != 0)
 			break;
@@ -359,7 +362,8 @@ static int list_uidls(struct store_maildrop *m, const struct store_tx *t)
 	if (rc != 0)
 		return rc;
 	rc = store_tx_move(c, MDB_SET_RANGE, &k, &v);
-	for (; rc == 0 && k.len == 16 && schema_get64(k.ptr) == m->id; rc = store_tx_move(c, MDB_NEXT, &k, &v)) {
+	for (; rc == 0 && k.len == 16 && schema_get64(k.ptr) == m->id;
+	     rc = store_tx_move(c, MDB_NEXT, &k, &v)) {
 		uint64_t uid = schema_get64(k.ptr + 8);
 
 		while (i < m->base.count && m->base.entries[i].uid < uid)

@@ -7,6 +7,7 @@
 struct store_client;
 
 /* OK, BUSY (another session has it), IO, OVERLOAD (no reader slot), CORRUPT. */
-enum status store_maildrop_open(struct store_client *c, struct slice mailbox, struct maildrop **out);
+enum status store_maildrop_open(struct store_client *c, struct slice mailbox,
+                                struct maildrop **out);
 
 #endif

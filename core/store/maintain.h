@@ -16,8 +16,8 @@ struct maintain_report { uint64_t mailboxes, rows, messages, octets, files, prob
 /* Counters = rows, refs = rows, crc32c of every body, files = msg rows.  OK with problems > 0 is
  * possible: read the report. */
 enum status maintain_check(const struct store_settings *s, maintain_progress_fn *progress,
-                           maintain_problem_fn *problem, void *owner, struct maintain_report *report,
-                           char **error);
+                           maintain_problem_fn *problem, void *owner,
+                           struct maintain_report *report, char **error);
 
 /* A consistent copy in the directory `to` (must not exist or be empty). */
 enum status maintain_backup(const struct store_settings *s, const char *to,

@@ -127,7 +127,8 @@ static void start_flush(struct process *p, struct store_request *r)
 {
 	struct stat st;
 
-	if (fstat(r->fd, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != r->message.octets) {
+	if (fstat(r->fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    (uint64_t)st.st_size != r->message.octets) {
 		refuse(r, ST_SYNTAX);
 		return;
 	}

@@ -41,7 +41,8 @@ struct delivery_work {
 	uint32_t              *of;        /* recipient -> its mailbox in the request; heap */
 };
 
-void client_put_message(struct buf *b, const struct message *m, struct slice sender, int64_t received)
+void client_put_message(struct buf *b, const struct message *m, struct slice sender,
+                        int64_t received)
 {
 	struct wire_message w = {
 		.octets = m->octets, .lines = m->lines,

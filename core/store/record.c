@@ -65,7 +65,8 @@ void record_put_user(struct buf *out, const struct store_user *u)
 	put_text(out, u->plain);
 }
 
-enum status record_get_user(struct slice name, struct slice in, struct arena *a, struct store_user *u)
+enum status record_get_user(struct slice name, struct slice in, struct arena *a,
+                            struct store_user *u)
 {
 	uint8_t disabled;
 	uint64_t created;

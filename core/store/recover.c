@@ -119,7 +119,8 @@ void recover_directory(struct store_env *e)
 	free(leftover);
 	mdb_reader_check(e->env, &dead);
 	if (dead)
-		log_notice("reader slots of dead processes were freed", "count", log_u64((uint64_t)dead), NULL);
+		log_notice("reader slots of dead processes were freed", "count", log_u64((uint64_t)dead),
+		           NULL);
 	clean_blobs(e);
 	clean_spool(e);
 }

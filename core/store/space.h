@@ -7,7 +7,7 @@
 
 #include "store/env.h"
 
-/* Octets an unprivileged writer still gets on the file system of the directory; false with errno. */
+/* Octets an unprivileged writer still gets on the directory's file system; false with errno. */
 bool space_free(const char *directory, uint64_t *octets);
 
 /* Is the disk as good as full, so that an EIO of a commit means "no space"? */

@@ -10,7 +10,8 @@
 
 /* Keys of the same name under `store` in the configuration. */
 struct store_settings {
-	const char *path;                     /* data directory: mail.mdb, store.lock, blobs/, locks/, spool/, sock */
+	/* data directory: mail.mdb, store.lock, blobs/, locks/, spool/, sock */
+	const char *path;
 	uint64_t map_octets;                  /* address space of the environment; default 256 GiB */
 	uint64_t min_free_octets;             /* below: 452 at MAIL; default 64 MiB */
 	uint64_t ballast_octets;              /* file given up when the disk is full; default 8 MiB */

@@ -126,7 +126,8 @@ static int transact(struct store_writer *w, struct store_request **batch, unsign
 
 /* ---- a batch ---- */
 
-static void count_batch(struct store_writer *w, struct store_request **batch, unsigned n, uint64_t us)
+static void count_batch(struct store_writer *w, struct store_request **batch, unsigned n,
+                        uint64_t us)
 {
 	histogram_add(&w->batches, n);
 	histogram_add(&w->commits_us, us);
@@ -396,7 +397,8 @@ static int reserve_ids(struct store_writer *w)
 	return rc;
 }
 
-struct store_writer *store_writer_new(struct store_env *e, const struct store_settings *s, int wake_fd)
+struct store_writer *store_writer_new(struct store_env *e, const struct store_settings *s,
+                                      int wake_fd)
 {
 	struct store_writer *w = MEM_NEW(struct store_writer);
 	sigset_t all, before;

@@ -13,7 +13,8 @@ struct store_writer;
 
 /* wake_fd: an eventfd, written to whenever finished requests wait.  NULL when the environment
  * cannot be written or the thread not be made (logged). */
-struct store_writer *store_writer_new(struct store_env *e, const struct store_settings *s, int wake_fd);
+struct store_writer *store_writer_new(struct store_env *e, const struct store_settings *s,
+                                      int wake_fd);
 
 void store_writer_submit(struct store_writer *w, struct store_request *r);
 

@@ -141,10 +141,12 @@ describe("a client of the store", function()
   it("carries large messages among small ones by descriptor", function()
     local client = server:client()
     local ops = {}
-    for i = 1, 60 do ops[i] = client:deliver("", { "a@example.test" }, ("%d"):format(i):rep(i % 3 == 0 and 40000 or 100)) end
+    local function text_of(i) return ("%d"):format(i):rep(i % 3 == 0 and 40000 or 100) end
+    for i = 1, 60 do ops[i] = client:deliver("", { "a@example.test" }, text_of(i)) end
     client:drain()
+    for _, op in ipairs(ops) do assert.same({ "OK" }, op.results) end
     local seen = {}
     for _, text in ipairs(mail_store.texts(client, "a@example.test")) do seen[text] = true end
-    for i = 1, 60 do assert.is_true(seen[("%d"):format(i):rep(i % 3 == 0 and 40000 or 100)]) end
+    for i = 1, 60 do assert.is_true(seen[text_of(i)]) end
   end)
 end)

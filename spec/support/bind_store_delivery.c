@@ -137,8 +137,8 @@ static int l_import(lua_State *L)
 	struct op *o = store_new_op(c, L);
 
 	o->message = m;
-	store_mailbox_import(c->client, slice_from(luaL_checkstring(L, 2)), m, luaL_optstring(L, 4, NULL),
-	                     luaL_optinteger(L, 5, 0), store_op_done, o);
+	store_mailbox_import(c->client, slice_from(luaL_checkstring(L, 2)), m,
+	                     luaL_optstring(L, 4, NULL), luaL_optinteger(L, 5, 0), store_op_done, o);
 	return 1;
 }
 

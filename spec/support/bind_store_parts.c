@@ -243,10 +243,15 @@ static int l_damage(lua_State *L)
 		STORE_DB_LIST(X)
 #undef X
 	};
-	static const struct { const char *name; enum store_db db; int (*fn)(struct store_tx *, const unsigned char *); }
-	kinds[] = {
-		{ "count", DB_MBOX, damage_count }, { "uidnext", DB_MBOX, damage_uidnext },
-		{ "refs", DB_MSG, damage_refs }, { "body", DB_BODY, damage_body },
+	static const struct {
+		const char *name;
+		enum store_db db;
+		int (*fn)(struct store_tx *, const unsigned char *);
+	} kinds[] = {
+		{"count", DB_MBOX, damage_count},
+		{"uidnext", DB_MBOX, damage_uidnext},
+		{"refs", DB_MSG, damage_refs},
+		{"body", DB_BODY, damage_body},
 	};
 	struct store_settings s = store_settings_at(L, 1);
 	const char *what = luaL_checkstring(L, 2);
