@@ -132,7 +132,7 @@ int command_alias_list(struct command_call *call)
 			count++;
 		list_alias(t, c->address, c->targets, count, "configuration");
 	}
-	cursor = mem_strdup("");
+	cursor = NULL;
 	while ((st = store_alias_next(a.store, &cursor, &a.arena, &alias)) == ST_OK)
 		list_alias(t, alias.address, (const char *const *)alias.targets, alias.target_count, "store");
 	table_print(t, "there are no aliases; `moonpost alias add ADDRESS TARGET` makes one");

@@ -115,7 +115,7 @@ int command_domain_list(struct command_call *call)
 		table_text(t, "configuration");
 		table_end_row(t);
 	}
-	cursor = mem_strdup("");
+	cursor = NULL;
 	while ((st = store_domain_next(a.store, &cursor, &a.arena, &d)) == ST_OK) {
 		table_text(t, d.name);
 		table_text(t, d.catch_all);

@@ -24,7 +24,7 @@ int command_mailbox_list(struct command_call *call)
 		return code;
 	}
 	t = table_new(call, columns);
-	cursor = mem_strdup("");
+	cursor = NULL;
 	while ((st = store_mailbox_next(a.store, &cursor, &a.arena, &m)) == ST_OK) {
 		table_text(t, m.name);
 		table_number(t, m.count);

@@ -27,7 +27,7 @@ static void show_one(struct access *a, struct table *t, const struct store_mailb
 
 static enum status show_all(struct access *a, struct table *t)
 {
-	char *cursor = mem_strdup("");
+	char *cursor = NULL;
 	struct store_mailbox m;
 	enum status st;
 

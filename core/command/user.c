@@ -218,7 +218,7 @@ int command_user_list(struct command_call *call)
 		if (in_domain(c->name, domain))
 			list_user(t, &one, "configuration");
 	}
-	cursor = mem_strdup("");
+	cursor = NULL;
 	while ((st = store_user_next(a.store, &cursor, &a.arena, &u)) == ST_OK) {
 		if (in_domain(u.name, domain))
 			list_user(t, &u, "store");

@@ -91,7 +91,8 @@ static bool open_own(struct master *m, char **error)
 {
 	const struct config *c = m->generation->config;
 	char *socket_path = mem_printf("%s/control.sock", c->runtime);
-	bool good = server_store_process_directory(c->runtime, 0755, "runtime", error) && lock_pid_file(m, error) &&
+	bool good = server_store_process_directory(c->runtime, 0755, "runtime", error) &&
+	            lock_pid_file(m, error) &&
 	            (m->store_fd = server_store_process_open(c, &m->generation->privilege, error)) >= 0;
 
 	if (good)
