@@ -62,6 +62,13 @@ enum status store_lock_set(int fd, enum store_lock byte, short type, bool wait)
 	return ST_OK;
 }
 
+bool store_lock_held(int fd, enum store_lock byte)
+{
+	struct flock range = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+
+	return fcntl(fd, F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK;
+}
+
 /* ---- open ---- */
 
 enum status store_env_status(int rc)

@@ -73,6 +73,8 @@ int store_env_sync(const char *directory);
 int store_lock_open(const char *directory);
 /* type F_RDLCK, F_WRLCK or F_UNLCK.  BUSY without wait; IO. */
 enum status store_lock_set(int fd, enum store_lock byte, short type, bool wait);
+/* Does another descriptor hold it? */
+bool store_lock_held(int fd, enum store_lock byte);
 
 /* The status that fits an LMDB or errno code. */
 enum status store_env_status(int rc);

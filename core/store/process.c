@@ -321,9 +321,9 @@ static void finish(struct process *p)
 	watch_free(p->listening);
 	watch_free(p->alive);
 	watch_free(p->woken);
+	work_pool_free(p->flush);                /* its jobs still use what follows */
 	connection_close_all(&p->clients, GOODBYE_MS);
 	file_gc_free(p->files);
-	work_pool_free(p->flush);
 	store_writer_free(p->writer);
 	loop_free(p->clients.loop);
 	close(p->wake_fd);

@@ -66,6 +66,12 @@ static void put_mailboxes(struct delivery_work *w, struct buf *head)
 	struct map seen;
 	struct buf names;
 
+	if (e->recipient_count == 1) {           /* the usual case needs no table */
+		w->count = !e->recipients[0].discard;
+		wire_put_u32(head, w->count);
+		wire_put_bytes(head, e->recipients[0].mailbox);
+		return;
+	}
 	map_init(&seen);
 	buf_init(&names, 0);
 	for (unsigned i = 0; i < e->recipient_count; i++) {

@@ -83,7 +83,7 @@ enum status store_prepare(const struct store_settings *s, char **error)
 bool store_running(const struct store_settings *s)
 {
 	int fd = store_lock_open(s->path);
-	bool running = fd >= 0 && store_lock_set(fd, STORE_LOCK_WRITER, F_WRLCK, false) == ST_BUSY;
+	bool running = fd >= 0 && store_lock_held(fd, STORE_LOCK_WRITER);
 
 	if (fd >= 0)
 		close(fd);
