@@ -27,8 +27,12 @@ static void on_tick(int signum, siginfo_t *info, void *context)
 		return;
 	g->budget->used += ticks;
 	g->slice += ticks;
-	if (g->slice >= g->slice_limit || g->budget->used >= g->budget->limit)
+	/* Arming walks all frames of the coroutine, which a deep recursion makes longer than a tick:
+	 * once is enough. */
+	if (!g->armed && (g->slice >= g->slice_limit || g->budget->used >= g->budget->limit)) {
+		g->armed = true;
 		lua_sethook(g->L, on_hook, LUA_MASKCOUNT, 1);
+	}
 }
 
 static void on_hook(lua_State *L, lua_Debug *ar)
@@ -37,8 +41,7 @@ static void on_hook(lua_State *L, lua_Debug *ar)
 
 	(void)ar;
 	if (g->tripped || (g->budget && g->budget->used >= g->budget->limit)) {
-		g->tripped = true;
-		lua_sethook(L, on_hook, LUA_MASKCOUNT, 1);
+		g->tripped = true;                /* and the hook stays */
 		luaL_where(L, 0);
 		lua_pushfstring(L, "it computed for more than %d ms (lua.cpu); do less, or leave the work to "
 		                "other places", (int)(g->budget ? g->budget->limit * GUARD_TICK_MS : 0));
@@ -46,6 +49,7 @@ static void on_hook(lua_State *L, lua_Debug *ar)
 		lua_error(L);
 	}
 	lua_sethook(L, NULL, 0, 0);
+	g->armed = false;
 	if (lua_isyieldable(L)) {
 		g->sliced = true;
 		lua_yield(L, 0);
@@ -83,7 +87,7 @@ void guard_enter(struct guard *g, lua_State *L, struct guard_budget *budget,
 	g->L = NULL;                      /* a tick in between must not see half of it */
 	g->budget = budget;
 	g->slice = 0;
-	g->sliced = g->tripped = false;
+	g->sliced = g->tripped = g->armed = false;
 	running = g;
 	g->L = L;
 }
@@ -96,6 +100,7 @@ void guard_leave(struct guard *g, const struct guard_frame *before)
 	g->L = NULL;
 	if (L)
 		lua_sethook(L, NULL, 0, 0);
+	g->armed = false;
 	g->budget = before->budget;
 	g->slice = before->slice;
 	g->tripped = before->tripped;
@@ -106,8 +111,12 @@ lua_State *guard_switch(struct guard *g, lua_State *L)
 {
 	lua_State *before = g->L;
 
+	g->L = NULL;
+	g->armed = L && lua_gethook(L) == on_hook;
 	g->L = L;
-	if (g->tripped && L)
+	if (g->tripped && L && !g->armed) {
+		g->armed = true;
 		lua_sethook(L, on_hook, LUA_MASKCOUNT, 1);
+	}
 	return before;
 }

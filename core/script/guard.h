@@ -18,6 +18,7 @@ struct guard {
 	struct guard_budget *budget;      /* of the call that runs now */
 	volatile unsigned    slice;       /* ticks since the call got its turn */
 	unsigned             slice_limit;
+	volatile bool        armed;       /* the hook is set on L */
 	bool                 sliced;      /* the last yield was ours */
 	bool                 tripped;     /* over the budget: everything fails until the call is over */
 };
