@@ -157,14 +157,14 @@ const char *password_foreign(const char *hash, const char **why)
 			hash += strlen(schemes[i]);
 			break;
 		}
-	if (*hash == '{') {
+	if (hash && *hash == '{') {
 		*why = "this password scheme is not known; crypt(3) hashes ({CRYPT}, $1$, $5$, $6$, $2y$, "
 		       "$y$) are";
 		return NULL;
 	}
-	len = strlen(hash);
+	len = hash ? strlen(hash) : 0;
 	*why = "this is not a crypt(3) hash ($1$, $5$, $6$, $2y$, $y$)";
-	for (unsigned i = 0; i < COUNT_OF(hashes); i++) {
+	for (unsigned i = 0; len && i < COUNT_OF(hashes); i++) {
 		if (strncmp(hash, hashes[i].prefix, strlen(hashes[i].prefix)) != 0)
 			continue;
 		if (len >= hashes[i].min && len <= hashes[i].max)

@@ -221,8 +221,9 @@ static void print_status(const cJSON *s)
 	printf("moonpost %s, process %.0f, %s for %.0f s, configuration %s (generation %.0f), "
 	       "%.0f restarts of processes\n\n", text(s, "version"), number(s, "pid"), text(s, "state"),
 	       number(s, "uptime_s"), text(s, "config"), number(s, "generation"), number(s, "restarts"));
-	cJSON_ArrayForEach(l, cJSON_GetObjectItem(s, "listeners"))
+	cJSON_ArrayForEach(l, cJSON_GetObjectItem(s, "listeners")) {
 		printf("%-12s %s\n", text(l, "service"), text(l, "address"));
+	}
 	print_processes(s);
 	print_numbers("since the start", cJSON_GetObjectItem(s, "totals"));
 	print_numbers("store", cJSON_GetObjectItem(s, "store"));

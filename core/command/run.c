@@ -67,17 +67,28 @@ static char *check_plugins(const struct config *c)
 	return error;
 }
 
-int command_check(struct command_call *call)
+/* Lines of all that is wrong, or NULL. */
+static char *check_all(struct command_call *call)
 {
 	char *errors = NULL;
 	struct config *c = config_load(call->config, &errors);
-	int code = COMMAND_OK;
 
-	if (c) {
-		errors = check_tls(c);
-		if (!errors)
-			errors = check_plugins(c);
-	}
+	if (!c)
+		return errors ? errors : mem_strdup("the configuration cannot be loaded");
+	errors = check_tls(c);
+	if (!errors)
+		errors = check_plugins(c);
+	if (!errors)
+		command_say(call, "%s is good: %u listeners, %u plugins, %u workers", call->config,
+		            c->listener_count, c->plugin_count, c->workers);
+	config_free(c);
+	return errors;
+}
+
+int command_check(struct command_call *call)
+{
+	char *errors = check_all(call);
+
 	if (call->json) {
 		cJSON *o = cJSON_CreateObject();
 		char *text;
@@ -89,14 +100,7 @@ int command_check(struct command_call *call)
 		free(text);
 		cJSON_Delete(o);
 	}
-	if (errors)
-		code = print_problems(call, errors);
-	else
-		command_say(call, "%s is good: %u listeners, %u plugins, %u workers", call->config,
-		            c->listener_count, c->plugin_count, c->workers);
-	if (c)
-		config_free(c);
-	return code;
+	return errors ? print_problems(call, errors) : COMMAND_OK;
 }
 
 int command_version(struct command_call *call)

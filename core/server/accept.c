@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -62,9 +63,12 @@ struct accept *server_accept_new(struct worker *w)
 void server_accept_stop(struct accept *a)
 {
 	for (unsigned i = 0; i < a->count; i++) {
-		if (a->sockets[i].acceptor)
-			acceptor_free(a->sockets[i].acceptor);
+		if (!a->sockets[i].acceptor)
+			continue;
+		acceptor_free(a->sockets[i].acceptor);
 		a->sockets[i].acceptor = NULL;
+		/* Our copy: a server that takes over must not wait for the last session here. */
+		close(a->worker->generation->sockets[i].fd);
 	}
 }
 

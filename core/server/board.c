@@ -53,10 +53,10 @@ void server_board_release(struct board *b, struct board_slot *slot)
 
 void server_board_totals(const struct board *b, struct board_totals *out)
 {
-	uint64_t sum[BOARD_TOTAL_COUNT];
+	uint64_t sum[BOARD_TOTAL_COUNT] = { 0 };
 
 	for (unsigned i = 0; i < BOARD_TOTAL_COUNT; i++) {
-		sum[i] = atomic_load(&b->past[i]);
+		sum[i] += atomic_load(&b->past[i]);
 		for (unsigned s = 0; s < BOARD_SLOTS; s++)
 			if (atomic_load(&b->slots[s].used))
 				sum[i] += atomic_load(&b->slots[s].totals[i]);

@@ -4,12 +4,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
 
-enum { BACKLOG = 4096 };
+enum { BACKLOG = 4096, TAKEOVER_MS = 3000, TAKEOVER_STEP_MS = 50 };
 
 static const struct generation_socket *find(const struct generation *g, const struct address *a)
 {
@@ -47,6 +48,27 @@ static void explain_bind(const struct config_listener *l, const struct address *
 	}
 }
 
+/* Workers of a master that was killed close their sockets as soon as they notice; a start right
+ * after the kill (systemd's Restart=) waits for them. */
+static int open_patiently(const struct address *a, bool starting)
+{
+	const struct timespec pause = { .tv_nsec = TAKEOVER_STEP_MS * 1000000 };
+	char holder[128] = "";
+	int fd = listen_open(a, BACKLOG);
+
+	for (int waited = 0; fd < 0 && errno == EADDRINUSE && starting && waited < TAKEOVER_MS;
+	     waited += TAKEOVER_STEP_MS) {
+		listen_holder(a, holder, sizeof(holder));
+		if (strncmp(holder, "worker.", strlen("worker.")) != 0 && *holder) {
+			errno = EADDRINUSE;
+			break;
+		}
+		nanosleep(&pause, NULL);
+		fd = listen_open(a, BACKLOG);
+	}
+	return fd;
+}
+
 static bool bind_one(struct generation *g, const struct generation *old,
                      const struct config_listener *l, const struct address *a, struct buf *error)
 {
@@ -62,7 +84,7 @@ static bool bind_one(struct generation *g, const struct generation *old,
 		return false;
 	}
 	*s = (struct generation_socket){ .address = *a, .listener = l, .inherited = had != NULL };
-	s->fd = had ? had->fd : listen_open(a, BACKLOG);
+	s->fd = had ? had->fd : open_patiently(a, old == NULL);
 	if (s->fd < 0) {
 		explain_bind(l, a, errno, error);
 		return false;

@@ -72,12 +72,6 @@ static void process_free(struct process *p)
 
 static void ended(void *owner, int pid, int status);
 
-static void reopen_log(int signum)
-{
-	(void)signum;
-	(void)log_reopen();
-}
-
 bool server_process_fork_store(struct master *m)
 {
 	int alive[2], pid;
@@ -92,7 +86,6 @@ bool server_process_fork_store(struct master *m)
 	if (pid == 0) {
 		log_set_process("store");
 		server_title_set("store");
-		signal(SIGUSR1, reopen_log);
 		server_generation_forget(m->generation, NULL);
 		server_generation_forget(server_reload_next(m), m->generation);
 		server_privilege_drop(&m->generation->privilege);

@@ -17,6 +17,13 @@ static const char *state_name(const struct process *p)
 	return names[p->state];
 }
 
+static double seconds_since(uint64_t ms)
+{
+	uint64_t seconds = (clock_ms() - ms) / 1000;
+
+	return (double)seconds;
+}
+
 static void add_gauges(cJSON *o, const struct board_gauges *g)
 {
 	cJSON *script = cJSON_AddObjectToObject(o, "script");
@@ -45,7 +52,7 @@ static void add_processes(cJSON *o, const struct master *m)
 		cJSON_AddNumberToObject(one, "pid", p->pid);
 		cJSON_AddStringToObject(one, "state", state_name(p));
 		cJSON_AddNumberToObject(one, "generation", p->generation);
-		cJSON_AddNumberToObject(one, "uptime_s", (double)((clock_ms() - p->started_ms) / 1000));
+		cJSON_AddNumberToObject(one, "uptime_s", seconds_since(p->started_ms));
 		if (p->slot) {
 			add_gauges(one, &p->slot->gauges);
 			smtp += atomic_load(&p->slot->gauges.smtp);
@@ -97,7 +104,7 @@ cJSON *server_control_status(const struct master *m)
 	cJSON_AddStringToObject(o, "state", m->reload ? "reloading" : states[m->state]);
 	cJSON_AddNumberToObject(o, "pid", getpid());
 	cJSON_AddNumberToObject(o, "started", (double)m->started_wall);
-	cJSON_AddNumberToObject(o, "uptime_s", (double)((clock_ms() - m->started_ms) / 1000));
+	cJSON_AddNumberToObject(o, "uptime_s", seconds_since(m->started_ms));
 	cJSON_AddStringToObject(o, "config", m->generation->config->file);
 	cJSON_AddNumberToObject(o, "generation", m->generation->number);
 	cJSON_AddNumberToObject(o, "restarts", m->restarts);

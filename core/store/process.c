@@ -255,6 +255,13 @@ static void on_alive(void *owner, int events)
 	stop(owner, 0);                          /* the master is gone */
 }
 
+/* logrotate moved the file away. */
+static void reopen_log(void *owner, int signum)
+{
+	(void)owner, (void)signum;
+	(void)log_reopen();
+}
+
 static void on_signal(void *owner, int signum)
 {
 	(void)signum;
@@ -308,6 +315,7 @@ static bool start(struct process *p, int alive_fd)
 	if (alive_fd >= 0)
 		p->alive = watch_new(l, alive_fd, LOOP_READABLE, on_alive, p);
 	loop_signal(l, SIGTERM, on_signal, p);
+	loop_signal(l, SIGUSR1, reopen_log, NULL);
 	housekeeping(p);
 	file_gc_soon(p->files);
 	return true;

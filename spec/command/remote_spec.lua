@@ -41,7 +41,7 @@ describe("a running server", function()
     local out = s.dir .. "/trace"
     local pid = assert(process.spawn({ server.binary, "trace", "-c", s.config_file, "--protocol", "pop3" }, nil, out))
     local deadline = socket.gettime() + 5
-    local text = ""
+    local text
     repeat
       local m = s:maildrop("bob@example.test")
       m:ask("QUIT")

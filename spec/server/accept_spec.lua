@@ -63,10 +63,10 @@ end)
 describe("max_sessions", function()
   it("refuses what is too much for a worker, for now", function()
     local s = server.start { config = { workers = 1, max_sessions = 2 } }
-    local one, two, three = s:connect("mta"), s:connect("pop3"), nil
+    local one, two = s:connect("mta"), s:connect("pop3")
     one:line()
     two:line()
-    three = s:connect("mta")
+    local three = s:connect("mta")
     assert.is_truthy(three:line():find("^421 4%.3%.2 "))
     assert.is_true(three:closed())
     one:close()

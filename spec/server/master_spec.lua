@@ -81,7 +81,7 @@ describe("the master", function()
     s:signal("USR1")
     local deadline = socket.gettime() + 5
     repeat socket.sleep(0.01) until tree.exists(s.dir .. "/mail.log") or socket.gettime() > deadline
-    local text = ""
+    local text
     repeat
       s:connect("mta"):close()
       socket.sleep(0.02)
