@@ -1,0 +1,315 @@
+---@meta moonpost
+-- The API of plugins, for editors (LuaLS) and for the reference.  A spec compares it with what the
+-- core really registers.
+
+---One plugin; the argument of its file: `local plugin = ...`
+---@class moonpost.Plugin
+---@field name string
+local plugin = {}
+
+---Register a function for a hook, or a backend for "mailbox".  While the plugin loads only.
+---@param name string
+---@param fn function|moonpost.Backend
+---@param filters? { priority?: integer, services?: string|string[], tls?: boolean, signed_in?: boolean }
+function plugin:hook(name, fn, filters) end
+
+---Declare the options; errors name file and line of the configuration.
+---@param declared table<string, { [1]: string, default?: any, optional?: boolean, of?: string, min?: number, max?: number, one_of?: any[] }>
+---@return table
+function plugin:options(declared) end
+
+---A table that the plugin keeps under a name.
+---@param name string
+---@param default? table
+---@return table
+function plugin:state(name, default) end
+
+---@class moonpost.Answer
+
+---@class moonpost.Session
+---@field id string
+---@field protocol "smtp"|"pop3"
+---@field service "mta"|"submission"|"submissions"|"pop3"|"pop3s"
+---@field listener string
+---@field remote { ip: string, port: integer }
+---@field local { ip: string, port: integer }
+---@field tls? { version: string, cipher: string, resumed: boolean, server_name?: string }
+---@field helo? string
+---@field user? string who signed in
+---@field mailbox? string
+---@field trusted boolean the peer may use XCLIENT
+---@field loopback boolean
+---@field data table the plugins' own
+---@field closed boolean
+
+---@class moonpost.Credentials
+---@field mechanism string
+---@field user string
+---@field password string
+---@field authzid string
+
+---@class moonpost.Recipient
+---@field address string
+---@field localpart string
+---@field detail string
+---@field domain string
+---@field size integer
+
+---@class moonpost.Envelope
+---@field sender string
+---@field size integer
+---@field body_8bit boolean
+---@field smtputf8 boolean
+---@field recipients { address: string, mailbox: string, discard: boolean }[]
+
+---A message on its way in; while the hook runs.
+---@class moonpost.Message
+---@field octets integer
+local message = {}
+
+---The value of the first field of that name, or a list of all of them.
+---@param name string
+---@param all? boolean
+---@return string|string[]|nil
+function message:header(name, all) end
+
+---@param offset? integer
+---@param max? integer
+---@return string # "" at the end
+function message:read(offset, max) end
+
+---A message that is about to be deleted; while on_delete runs.
+---@class moonpost.Deletion
+---@field uidl string
+---@field mailbox string
+---@field octets integer
+---@field number integer
+local deletion = {}
+
+---The whole message, or at most max octets from offset.
+---@async
+---@param offset? integer
+---@param max? integer
+---@return string? octets
+---@return string? why
+function deletion:read(offset, max) end
+
+---@class moonpost.Backend
+---@field open fun(session: moonpost.Session, name: string): any, string?
+---@field lock? fun(session: moonpost.Session, name: string): any, string?
+---@field list? fun(box: any): { uid: any, size: integer, uidl?: string }[]
+---@field uidl? fun(box: any, uid: any): string
+---@field read? fun(box: any, uid: any, offset: integer, max: integer): string?, string?
+---@field delete? fun(box: any, uids: any[]): true?, string?
+---@field append? fun(name: string, message: moonpost.Message, envelope: moonpost.Envelope): true?, string?
+---@field close? fun(box: any)
+
+---@class moonpost
+---@field version string
+---@field hostname string
+---@field default_domain? string
+---@field workers integer
+local mail = {}
+
+---@param options? { mailbox?: string, redirect?: string[], user?: string, quota?: integer|table }
+---@return moonpost.Answer
+function mail.accept(options) end
+
+---@param status? string enhanced status code of class 5
+---@param text? string
+---@return moonpost.Answer
+function mail.reject(status, text) end
+
+---@param status? string enhanced status code of class 4
+---@param text? string
+---@return moonpost.Answer
+function mail.tempfail(status, text) end
+
+---Say yes and throw it away.
+---@return moonpost.Answer
+function mail.discard() end
+
+---@param status? string
+---@param text? string
+---@return moonpost.Answer
+function mail.disconnect(status, text) end
+
+---No opinion, but hold the answer that long.
+---@param seconds number
+---@return moonpost.Answer
+function mail.delay(seconds) end
+
+---on_delete: do not delete this message.
+---@param reason? string
+---@return moonpost.Answer
+function mail.keep(reason) end
+
+---@async
+---@param seconds number
+function mail.sleep(seconds) end
+
+---@return number # seconds since 1970
+function mail.now() end
+
+---@param octets string
+---@return string # 32 octets
+function mail.sha256(octets) end
+
+---@param key string
+---@param octets string
+---@return string # 32 octets
+function mail.hmac_sha256(key, octets) end
+
+---@param octets string
+---@return string
+function mail.hex(octets) end
+
+---@param n? integer
+---@return string # 0-9 a-z, nobody can guess it
+function mail.random(n) end
+
+mail.base64 = {}
+
+---@param octets string
+---@return string
+function mail.base64.encode(octets) end
+
+---@param text string
+---@return string? octets
+---@return string? why
+function mail.base64.decode(text) end
+
+mail.log = {}
+
+---@param event string
+---@param pairs? table<string, any>
+function mail.log.debug(event, pairs) end
+
+---@param event string
+---@param pairs? table<string, any>
+function mail.log.info(event, pairs) end
+
+---@param event string
+---@param pairs? table<string, any>
+function mail.log.notice(event, pairs) end
+
+---@param event string
+---@param pairs? table<string, any>
+function mail.log.warn(event, pairs) end
+
+---@param event string
+---@param pairs? table<string, any>
+function mail.log.error(event, pairs) end
+
+mail.users = {}
+
+---@param name string
+---@return { name: string, mailbox: string, disabled: boolean, quota: table }? user
+---@return string? why
+function mail.users.get(name) end
+
+---Keys for SCRAM, APOP, CRAM-MD5; the answer of a `secret` hook.
+---@param name string
+---@return table? secret
+---@return string? why
+function mail.users.secret(name) end
+
+---The identity, or false when it is not theirs; nil and why when it cannot be told.
+---@async
+---@param name string
+---@param password string
+---@return table|false|nil identity
+---@return string? why
+function mail.users.verify(name, password) end
+
+mail.crypt = {}
+
+---nil as the hash takes as long as one, and is never right.
+---@async
+---@param hash string?
+---@param password string
+---@return boolean
+function mail.crypt.verify(hash, password) end
+
+---@async
+---@param password string
+---@return string? hash yescrypt
+---@return string? why
+function mail.crypt.hash(password) end
+
+---Files under the paths that the plugin's options name with { "file" }.  Failures are nil, a text
+---and a word: notfound, exists, denied, nospace, busy or io.
+mail.file = {}
+
+---@async
+---@param path string
+---@param offset? integer
+---@param max? integer
+---@param how? { crlf?: boolean }
+---@return string? octets
+---@return string? why
+---@return string? word
+function mail.file.read(path, offset, max, how) end
+
+---@async
+---@param path string
+---@param how? { crlf?: boolean }
+---@return { size: integer, mtime: number, kind: "file"|"directory", crlf_size?: integer }? stat
+---@return string? why
+---@return string? word
+function mail.file.stat(path, how) end
+
+---@async
+---@param path string
+---@return string[]? names
+---@return string? why
+---@return string? word
+function mail.file.list(path) end
+
+---@async
+---@param path string
+---@param data string|moonpost.Message|(string|moonpost.Message|{ mbox: string })[]
+---@param how? { append?: boolean, exclusive?: boolean, sync?: boolean }
+---@return true? done
+---@return string? why
+---@return string? word
+function mail.file.write(path, data, how) end
+
+---@async
+---@param from string
+---@param to string
+---@param how? { sync?: boolean }
+---@return true? done
+---@return string? why
+---@return string? word
+function mail.file.rename(from, to, how) end
+
+---@async
+---@param paths string|string[]
+---@return true? done
+---@return string? why
+---@return string? word
+function mail.file.remove(paths) end
+
+---@async
+---@param path string
+---@return true? done
+---@return string? why
+---@return string? word
+function mail.file.mkdir(path) end
+
+---@async
+---@param path string
+---@return true? done
+---@return string? why
+---@return string? word
+function mail.file.sync(path) end
+
+---@async
+---@param path string
+---@return { close: fun(self: any) }? lock
+---@return string? why
+---@return string? word
+function mail.file.lock(path) end
+
+return mail

@@ -1,0 +1,60 @@
+-- The stub for editors and the functions that plugins really get are the same.
+local script = require "spec.support.script"
+
+describe("lua/meta/moonpost.lua", function()
+  after_each(script.clean)
+
+  ---"mail.users.get" ... of a library table.
+  local LIST = [[
+    local names = {}
+    local function walk(prefix, t)
+      for key, value in pairs(t) do
+        if type(value) == "table" then walk(prefix .. key .. ".", value)
+        elseif type(value) == "function" then names[#names + 1] = prefix .. key end
+      end
+    end
+    walk("mail.", mail)
+    table.sort(names)
+    print(table.concat(names, " "))
+  ]]
+
+  it("declares every function of the library and no other", function()
+    script.plugin(LIST)
+    local real = script.log():match('moonpost "?(mail%.[^"\n]-)"? plugin=one')
+    local declared = {}
+    for name in (script.read "lua/meta/moonpost.lua"):gmatch("\nfunction (mail%.[%w_.]+)%(") do
+      declared[#declared + 1] = name
+    end
+    table.sort(declared)
+    assert.equal(real, table.concat(declared, " "))
+  end)
+
+  it("is Lua that loads", function()
+    assert.is_truthy(loadfile "lua/meta/moonpost.lua")
+  end)
+
+  it("declares the methods and fields of a plugin, a session, a message and a deletion", function()
+    local text = script.read "lua/meta/moonpost.lua"
+    local stage = script.plugin [[
+      plugin:hook("accept_message", function(session, envelope, message)
+        local function has(object, ...)
+          for _, name in ipairs { ... } do
+            local ok = pcall(function() return object[name] end)
+            if not ok then error("no " .. name) end
+          end
+        end
+        has(session, "id", "protocol", "service", "listener", "remote", "local", "tls", "helo", "user",
+          "mailbox", "trusted", "loopback", "data", "closed")
+        has(message, "octets", "header", "read")
+        has(plugin, "hook", "options", "state", "name")
+        assert(envelope.sender and envelope.recipients)
+        return mail.reject(nil, message:header("subject") .. message.octets .. message:read(9, 1))
+      end)]]
+    local answer = script.ask(stage, { hook = "accept_message", message = "Subject: x\r\n\r\n" })
+    assert.equal("x14x", answer.text)
+    for _, field in ipairs { "id", "protocol", "service", "listener", "remote", "local", "tls", "helo",
+      "user", "mailbox", "trusted", "loopback", "data", "closed", "octets", "uidl", "number" } do
+      assert.is_truthy(text:find("---@field " .. field, 1, true), field)
+    end
+  end)
+end)
