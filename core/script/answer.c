@@ -18,18 +18,25 @@ enum {
 };
 
 /* Which verdicts a hook may give, and what it returns, in words. */
+static const char yes_or_no[] = "mail.accept(), mail.reject(...) or nil";
+static const char who[] = "an identity { user = \"...\" }, mail.reject(...) or nil";
+static const char keys[] = "a table { plain = \"...\" } or SCRAM keys, mail.reject(...) or nil";
+static const char where_to[] = "mail.accept{...}, mail.reject(...), mail.discard() or nil";
+static const char message[] = "mail.accept(), mail.reject(...), mail.discard() or nil";
+
 static const struct { unsigned kinds; const char *wants; } hooks[HOOK__COUNT] = {
-	[HOOK_ACCEPT_CONNECTION] = { ANY, "mail.accept(), mail.reject(...) or nil" },
-	[HOOK_ACCEPT_HELO]       = { ANY, "mail.accept(), mail.reject(...) or nil" },
-	[HOOK_AUTH]              = { ANY, "an identity { user = \"...\" }, mail.reject(...) or nil" },
-	[HOOK_SECRET]            = { ANY, "a table { plain = \"...\" } or with SCRAM keys, mail.reject(...) or nil" },
-	[HOOK_TOKEN]             = { ANY, "an identity { user = \"...\" }, mail.reject(...) or nil" },
-	[HOOK_ACCEPT_LOGIN]      = { ANY, "mail.accept(), mail.reject(...) or nil" },
-	[HOOK_ACCEPT_SENDER]     = { ANY, "mail.accept(), mail.reject(...) or nil" },
-	[HOOK_ACCEPT_RECIPIENT]  = { ANY | BIT(DISCARD), "mail.accept{...}, mail.reject(...), mail.discard() or nil" },
-	[HOOK_ACCEPT_DATA]       = { ANY, "mail.accept(), mail.reject(...) or nil" },
-	[HOOK_ACCEPT_MESSAGE]    = { ANY | BIT(DISCARD), "mail.accept(), mail.reject(...), mail.discard() or nil" },
-	[HOOK_ON_DELETE]         = { BIT(KEEP) | BIT(ACCEPT) | BIT(TEMPFAIL) | BIT(NONE), "mail.keep(\"reason\") or nil" },
+	[HOOK_ACCEPT_CONNECTION] = { ANY, yes_or_no },
+	[HOOK_ACCEPT_HELO]       = { ANY, yes_or_no },
+	[HOOK_AUTH]              = { ANY, who },
+	[HOOK_SECRET]            = { ANY, keys },
+	[HOOK_TOKEN]             = { ANY, who },
+	[HOOK_ACCEPT_LOGIN]      = { ANY, yes_or_no },
+	[HOOK_ACCEPT_SENDER]     = { ANY, yes_or_no },
+	[HOOK_ACCEPT_RECIPIENT]  = { ANY | BIT(DISCARD), where_to },
+	[HOOK_ACCEPT_DATA]       = { ANY, yes_or_no },
+	[HOOK_ACCEPT_MESSAGE]    = { ANY | BIT(DISCARD), message },
+	[HOOK_ON_DELETE]         = { BIT(KEEP) | BIT(ACCEPT) | BIT(TEMPFAIL) | BIT(NONE),
+	                             "mail.keep(\"reason\") or nil" },
 };
 
 static bool about_login(enum hook h)

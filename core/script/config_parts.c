@@ -33,7 +33,8 @@ void config_parts_defaults(struct config *c)
 	*c = (struct config){
 		.runtime = "run", .workers = cores > 0 ? (unsigned)cores : 1, .stop_grace_ms = 10000,
 		.heartbeat_ms = 5000,
-		.handshake_timeout_ms = 30000, .max_session_ms = 4 * 3600 * 1000, .max_sessions = 10000, .max_sessions_per_ip = 1000, .password_cache_s = 60,
+		.handshake_timeout_ms = 30000, .max_session_ms = 4 * 3600 * 1000, .max_sessions = 10000,
+		.max_sessions_per_ip = 1000, .password_cache_s = 60,
 		.recipient_delimiter = '+',
 		.domains = nothing, .plugin_path = nothing,
 		.log = { LOG_LEVEL_INFO, LOG_KEY_VALUE, LOG_TO_STDERR, NULL },

@@ -23,15 +23,51 @@ static void push_end(lua_State *L, const char *ip, unsigned port)
 	lua_setfield(L, -2, "port");
 }
 
-static void push_id(lua_State *L, const struct facts *f)       { lua_pushstring(L, f->id); }
-static void push_protocol(lua_State *L, const struct facts *f) { lua_pushstring(L, protocol_name(f->protocol)); }
-static void push_service(lua_State *L, const struct facts *f)  { lua_pushstring(L, service_name(f->service)); }
-static void push_listener(lua_State *L, const struct facts *f) { lua_pushstring(L, f->listener); }
-static void push_helo(lua_State *L, const struct facts *f)     { lua_pushstring(L, f->helo); }
-static void push_user(lua_State *L, const struct facts *f)     { lua_pushstring(L, f->identity.user); }
-static void push_mailbox(lua_State *L, const struct facts *f)  { lua_pushstring(L, f->identity.mailbox); }
-static void push_trusted(lua_State *L, const struct facts *f)  { lua_pushboolean(L, f->trusted); }
-static void push_loopback(lua_State *L, const struct facts *f) { lua_pushboolean(L, f->loopback); }
+static void push_id(lua_State *L, const struct facts *f)
+{
+	lua_pushstring(L, f->id);
+}
+
+static void push_protocol(lua_State *L, const struct facts *f)
+{
+	lua_pushstring(L, protocol_name(f->protocol));
+}
+
+static void push_service(lua_State *L, const struct facts *f)
+{
+	lua_pushstring(L, service_name(f->service));
+}
+
+static void push_listener(lua_State *L, const struct facts *f)
+{
+	lua_pushstring(L, f->listener);
+}
+
+static void push_helo(lua_State *L, const struct facts *f)
+{
+	lua_pushstring(L, f->helo);
+}
+
+static void push_user(lua_State *L, const struct facts *f)
+{
+	lua_pushstring(L, f->identity.user);
+}
+
+static void push_mailbox(lua_State *L, const struct facts *f)
+{
+	lua_pushstring(L, f->identity.mailbox);
+}
+
+static void push_trusted(lua_State *L, const struct facts *f)
+{
+	lua_pushboolean(L, f->trusted);
+}
+
+static void push_loopback(lua_State *L, const struct facts *f)
+{
+	lua_pushboolean(L, f->loopback);
+}
+
 
 static void push_remote(lua_State *L, const struct facts *f)
 {

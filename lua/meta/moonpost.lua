@@ -1,4 +1,5 @@
 ---@meta moonpost
+-- luacheck: ignore 212 241, no max line length
 -- The API of plugins, for editors (LuaLS) and for the reference.  A spec compares it with what the
 -- core really registers.
 

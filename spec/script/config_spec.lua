@@ -1,3 +1,4 @@
+-- luacheck: no max line length
 local script = require "spec.support.script"
 local bind = script.bind
 

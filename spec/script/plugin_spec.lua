@@ -1,3 +1,4 @@
+-- luacheck: no max line length
 local script = require "spec.support.script"
 
 local HEAD = 'local plugin = ... local mail = require "moonpost"\n'

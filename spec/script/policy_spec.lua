@@ -1,3 +1,4 @@
+-- luacheck: no max line length
 local script = require "spec.support.script"
 
 local TO_BOB = { hook = "accept_recipient", address = "bob@example.test" }

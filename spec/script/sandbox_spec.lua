@@ -1,3 +1,4 @@
+-- luacheck: no max line length
 local script = require "spec.support.script"
 
 ---Run the expression in a hook; its value as text.
