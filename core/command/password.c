@@ -3,6 +3,7 @@
 
 #include <crypt.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <termios.h>
@@ -35,13 +36,21 @@ static bool read_line(FILE *in, char *out, size_t size)
 	return true;
 }
 
+static void interrupted(int signum)
+{
+	(void)signum;
+}
+
+/* Ctrl-C ends the reading, so that the terminal gets its echo back before we end. */
 static bool ask(FILE *tty, const char *prompt, char *out, size_t size)
 {
+	struct sigaction ours = { .sa_handler = interrupted }, before;
 	struct termios normal, quiet;
 	bool changed = tcgetattr(fileno(tty), &normal) == 0, good;
 
 	fputs(prompt, stderr);
 	fflush(stderr);
+	sigaction(SIGINT, &ours, &before);
 	if (changed) {
 		quiet = normal;
 		quiet.c_lflag &= ~(tcflag_t)ECHO;
@@ -50,6 +59,7 @@ static bool ask(FILE *tty, const char *prompt, char *out, size_t size)
 	good = read_line(tty, out, size);
 	if (changed)
 		(void)tcsetattr(fileno(tty), TCSAFLUSH, &normal);
+	sigaction(SIGINT, &before, NULL);
 	fputc('\n', stderr);
 	return good;
 }
@@ -62,6 +72,7 @@ static bool ask_twice(struct command_call *call, const char *user, char *out, si
 
 	if (!tty)
 		tty = stdin;
+	setvbuf(tty, NULL, _IONBF, 0);    /* no copy of the password in a buffer of stdio */
 	good = ask(tty, prompt, out, size) && ask(tty, "Once more: ", again, sizeof(again));
 	if (good && strcmp(out, again) != 0) {
 		command_fail(call, COMMAND_USAGE, "the two passwords are not the same");

@@ -40,8 +40,7 @@ static void connection_free(struct connection *c)
 	if (c->machine) {
 		atomic_fetch_sub(c->service->smtp_protocol ? &w->slot->gauges.smtp : &w->slot->gauges.pop3,
 		                 1);
-		script_session_closed(w->script, &c->machine->facts);
-		c->machine->ops->free(c->machine);
+		c->machine->ops->free(c->machine);        /* its last event ends the Lua session */
 	} else {
 		facts_clear(&c->facts);
 	}

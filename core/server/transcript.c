@@ -180,6 +180,9 @@ static void on_event(struct observer *o, const struct event *e)
 		trace(t, e);
 	if (t->next && (t->next->wants_lines || (e->kind != EVENT_COMMAND && e->kind != EVENT_REPLY)))
 		t->next->event(t->next, e);
+	/* The last event of a session: its Lua object ends here, while the facts still live. */
+	if (e->kind == EVENT_DISCONNECT && t->script)
+		script_session_closed(t->script, (struct facts *)(uintptr_t)e->facts);
 }
 
 void server_transcript_init(struct transcript *t, struct board_slot *slot, struct channel *channel)
@@ -192,9 +195,10 @@ void server_transcript_refresh(struct transcript *t)
 	t->observer.wants_lines = t->tracing > 0 || (t->next && t->next->wants_lines);
 }
 
-void server_transcript_set_next(struct transcript *t, struct observer *next)
+void server_transcript_set_script(struct transcript *t, struct script *script)
 {
-	t->next = next;
+	t->script = script;
+	t->next = script_observer(script);
 	server_transcript_refresh(t);
 }
 

@@ -5,6 +5,7 @@
 #define MOONPOST_SERVER_TRANSCRIPT_H
 
 #include "hook/observer.h"
+#include "script/script.h"
 #include "server/board.h"
 #include "server/channel.h"
 
@@ -23,7 +24,8 @@ struct transcript_subscription {
 
 struct transcript {
 	struct observer    observer;
-	struct observer   *next;          /* the plugins', or NULL */
+	struct script     *script;        /* its observer sees every event too; or NULL */
+	struct observer   *next;          /* that observer */
 	struct board_slot *slot;
 	struct channel    *channel;
 	struct transcript_subscription subscriptions[TRANSCRIPT_SUBSCRIPTIONS];
@@ -31,7 +33,7 @@ struct transcript {
 };
 
 void server_transcript_init(struct transcript *t, struct board_slot *slot, struct channel *channel);
-void server_transcript_set_next(struct transcript *t, struct observer *next);
+void server_transcript_set_script(struct transcript *t, struct script *script);
 
 /* JSON object of filter members -> filter.  False: not JSON, or a member nobody knows. */
 bool server_transcript_parse_filter(struct slice json, struct transcript_filter *out);

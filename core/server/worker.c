@@ -259,7 +259,7 @@ static bool start(struct worker *w)
 		free(error);
 		return false;
 	}
-	server_transcript_set_next(&w->transcript, script_observer(w->script));
+	server_transcript_set_script(&w->transcript, w->script);
 	beat(w);
 	ask_store(w);
 	return true;
