@@ -124,8 +124,10 @@ static void print_ready(struct master *m)
 	printf("moonpost %s ready: %s\n", MOONPOST_VERSION, text);
 	print_welcome(m->options->welcome);
 	fflush(stdout);
-	log_notice("ready", "listeners", text, "workers", log_u64(m->generation->config->workers),
-	           "pid", log_u64((uint64_t)getpid()), NULL);
+	if (m->generation->config->log.target != LOG_TO_STDERR)     /* there the line above stands */
+		log_notice("ready", "listeners", text, "workers",
+		           log_u64(m->generation->config->workers), "pid", log_u64((uint64_t)getpid()),
+		           NULL);
 	server_notify("READY=1");
 	free(text);
 }
