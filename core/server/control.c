@@ -166,16 +166,34 @@ static void stop(struct client *c, const cJSON *request)
 	server_master_stop(c->control->master, cJSON_IsTrue(cJSON_GetObjectItem(request, "now")));
 }
 
+static unsigned count_traces(const struct control *c)
+{
+	unsigned n = 0;
+
+	LIST_EACH(&c->clients, link)
+		n += CONTAINER_OF(link, struct client, link)->filter != NULL;
+	return n;
+}
+
 static void trace(struct client *c, const cJSON *request)
 {
 	cJSON *filter = cJSON_GetObjectItem(request, "filter");
-	char *text;
+	char *text = filter ? cJSON_PrintUnformatted(filter) : mem_strdup("{}");
+	struct transcript_filter parsed;
+	const char *problem = NULL;
 
-	if (c->filter) {
-		put_outcome(c, "this connection traces already");
+	if (c->filter)
+		problem = "this connection traces already";
+	else if (count_traces(c->control) >= TRANSCRIPT_SUBSCRIPTIONS)
+		problem = "too many traces run already; end one of them";
+	else if (!server_transcript_parse_filter(slice_from(text), &parsed))
+		problem = "a filter has the members ip, user, session, protocol and service, all texts";
+	if (problem) {
+		put_outcome(c, problem);
+		free(text);
 		return;
 	}
-	c->filter = filter ? cJSON_PrintUnformatted(filter) : mem_strdup("{}");
+	c->filter = text;
 	text = mem_printf("%u %s", c->id, c->filter);
 	tell_workers(c->control, CHANNEL_TRACE, text);
 	free(text);

@@ -80,6 +80,26 @@ describe("the control socket", function()
     c:close()
   end)
 
+  it("refuses filters it does not know, and more traces than it can serve", function()
+    local clients = {}
+    local c = connect()
+    assert.is_false(ask(c, '{"command":"trace","filter":{"colour":"red"}}').ok)
+    c:close()
+    for i = 1, 16 do
+      clients[i] = connect()
+      assert.is_true(ask(clients[i], '{"command":"trace","filter":{"session":"none"}}').ok)
+    end
+    c = connect()
+    assert.is_false(ask(c, '{"command":"trace"}').ok)
+    clients[1]:close()
+    local deadline = require("socket").gettime() + 5
+    local ok
+    repeat ok = ask(c, '{"command":"trace"}').ok until ok or require("socket").gettime() > deadline
+    assert.is_true(ok)
+    for _, client in ipairs(clients) do client:close() end
+    c:close()
+  end)
+
   it("traces sessions of workers that start later", function()
     local process = require("spec.support.bind")("process")
     local c = connect()
