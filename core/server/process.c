@@ -20,7 +20,7 @@ enum {
 	START_MS = 60000,                 /* for a worker to load its plugins */
 	ABORT_MS = 1000,                  /* SIGABRT, and so long after it SIGKILL */
 	EARLY_MS = 1000,                  /* a child that dies sooner is replaced with a pause */
-	PAUSE_MAX_MS = 5000,
+	PAUSE_MAX_MS = 800,               /* replaced within a second, whatever happens */
 	TAKEOVER_MS = 10000,              /* for the store of a killed master to finish */
 	EXIT_BUSY = 75, EXIT_SYSTEM = 71, EXIT_CONFIG = 78,
 };
@@ -287,7 +287,9 @@ static void replace(struct master *m, uint64_t uptime_ms)
 		return;
 	}
 	pause = 100ull << (m->early_deaths < 8 ? m->early_deaths - 2 : 6);
-	timer_start(&m->refork, pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS);
+	/* Somebody else may wait already: not longer because of us. */
+	if (!m->refork.at_ms)
+		timer_start(&m->refork, pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS);
 }
 
 static void ended_early(struct master *m, bool is_store, int status)
