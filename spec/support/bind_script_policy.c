@@ -269,9 +269,10 @@ static int l_asked_gc(lua_State *L)
 {
 	struct asked *a = luaL_checkudata(L, 1, asked_metatable);
 
-	/* Collected together with its stage, which then is gone already. */
-	if (a->stage && a->stage->script)
-		question_clear(&a->q);
+	/* Collected together with its stage, which then is gone already: nobody to cancel at. */
+	if (!a->stage || !a->stage->script)
+		a->q.waiting = false;
+	question_clear(&a->q);
 	return 0;
 }
 
