@@ -99,6 +99,30 @@ fuzz:
 
 -include $(FUZZ_OBJ:.o=.d)
 
+# ---- measuring ----
+
+# The load generator and the peer that does nothing, always of the release build; spec/bench/run.py
+# says what is measured and which variables choose.
+BENCH_OBJ := $(patsubst %.c,$(OUT)/%.o,$(filter-out spec/bench/sink.c,$(wildcard spec/bench/*.c)))
+
+$(OUT)/load: $(BENCH_OBJ) $(OUT)/libmoonpost.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(OUT)/sink: $(OUT)/spec/bench/sink.o $(OUT)/spec/bench/message.o $(OUT)/libmoonpost.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+bench-build: $(OUT)/moonpost $(OUT)/load $(OUT)/sink
+
+bench:
+	@bin/setup run
+	@$(MAKE) --no-print-directory -s -j$(JOBS) MODE=release bench-build
+	@python3 spec/bench/run.py
+
+bench-compare:
+	@python3 spec/bench/table.py "$(A)" "$(B)"
+
+-include $(BENCH_OBJ:.o=.d) $(OUT)/spec/bench/sink.d
+
 # ---- use ----
 
 setup:
@@ -135,6 +159,8 @@ help:
 	@echo "make run        install what is missing, build, start the demo server (Ctrl-C ends it)"
 	@echo "make test       install what is missing, run every check"
 	@echo "make fuzz       saved and made-up input against the parsers (FUZZ_SECONDS=3, FUZZ_SEED=1)"
+	@echo "make bench      measure beside Postfix and Dovecot (BENCH_SECONDS=3, BENCH_SERVERS, BENCH_WORKLOADS)"
+	@echo "make bench-compare A=FILE B=FILE   two results of make bench side by side"
 	@echo "make lint       clang-tidy, cppcheck, luacheck, shellcheck and a build with clang"
 	@echo "make setup      only install the Debian packages that the build and the demo need"
 	@echo "make install    into DESTDIR, prefix (default /usr/local); configuration is never overwritten"
@@ -142,4 +168,4 @@ help:
 
 FORCE:
 
-.PHONY: all fuzz fuzz-build setup run test lint install clean help FORCE
+.PHONY: all fuzz fuzz-build bench bench-build bench-compare setup run test lint install clean help FORCE

@@ -93,6 +93,9 @@ int bench_fail(struct bench_conn *c, const char *what, struct slice got);
 int bench_say(struct bench_conn *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void bench_operation_done(struct bench_conn *c, uint64_t octets);
 int bench_start_tls(struct bench_conn *c);
+
+/* The message of that many octets, as it goes behind DATA: with its final dot. */
+void bench_message(struct buf *out, size_t size);
 uint64_t bench_now_us(void);
 
 /* CPU seconds of all processes of a group, ended children included; and their memory in KiB

@@ -16,7 +16,6 @@
 
 #include "base/mem.h"
 #include "bench.h"
-#include "hook/message.h"
 
 enum { READ_SIZE = 256 * 1024 };
 
@@ -279,30 +278,6 @@ static void run(struct bench_run *r, struct bench_conn *conns)
 	} while (r->open && r->totals.failed < 100);
 }
 
-/* The header names the length and crc32c of the body, so that a reader can check it alone. */
-static void build_message(struct bench_run *r)
-{
-	struct buf body;
-	size_t size = r->options->size;
-
-	buf_init(&body, 0);
-	for (unsigned i = 0; buf_len(&body) + 2 < size; i++) {
-		size_t left = size - buf_len(&body) - 2, width = left < 76 ? left : 76;
-
-		for (size_t k = 0; k < width; k++)
-			(void)buf_append_byte(&body, (char)('a' + (i * 7 + k * 3) % 26));
-		(void)buf_append(&body, SLICE("\r\n"));
-	}
-	struct slice s = buf_slice(&body);
-
-	buf_init(&r->message, 0);
-	(void)buf_printf(&r->message, "From: bench@client.example\r\nSubject: bench\r\nX-Bench: %zu %08x\r\n\r\n",
-	                 s.len, crc32c(0, s.ptr, s.len));
-	(void)buf_append(&r->message, s);
-	(void)buf_append(&r->message, SLICE(".\r\n"));
-	buf_free(&body);
-}
-
 static int keep_ticket(SSL *ssl, SSL_SESSION *session)
 {
 	struct bench_run *r = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
@@ -435,7 +410,7 @@ int main(int argc, char **argv)
 		o.count = o.sessions;
 	r.epoll = epoll_create1(EPOLL_CLOEXEC);
 	prepare_tls(&r);
-	build_message(&r);
+	bench_message(&r.message, o.size);
 	struct bench_conn *conns = mem_array(o.sessions, sizeof(*conns));
 
 	for (unsigned i = 0; i < o.sessions; i++)

@@ -109,7 +109,7 @@ static int retr_status(struct bench_conn *c, struct slice text)
 	return 0;
 }
 
-/* Header lines of the generator's own messages: see build_message in load.c. */
+/* Header lines of the generator's own messages: see message.c. */
 static void header_line(struct bench_conn *c, struct slice text)
 {
 	if (slice_starts(text, SLICE("X-Bench: "))) {
