@@ -47,7 +47,7 @@ describe("a running server", function()
       m:ask("QUIT")
       m:close()
       text = tree.read(out)
-    until text:find("C: QUIT", 1, true) or socket.gettime() > deadline
+    until text:find("C: USER.*C: QUIT") or socket.gettime() > deadline
     process.kill(pid, "TERM")
     while not process.reap(pid) do socket.sleep(0.005) end
     text = tree.read(out)

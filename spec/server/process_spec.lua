@@ -15,8 +15,9 @@ end
 ---Wait until the child of that name is another process than before, and serves.
 local function replaced(s, word, old, seconds)
   return wait(function()
-    local pid = s:pids(word)[1]
-    return pid and pid ~= old and pid
+    for _, pid in ipairs(s:pids(word)) do
+      if pid ~= old then return pid end
+    end
   end, seconds)
 end
 
@@ -51,6 +52,7 @@ describe("a child of the master", function()
       local old = s:pids(word)[1]
       process.kill(old, "TERM")
       assert.is_truthy(replaced(s, word, old), word)
+      assert.is_true(wait(function() return server.parent_of(old) == nil end), word)
     end
   end)
 
