@@ -57,6 +57,9 @@ describe("a child of the master", function()
   end)
 
   it("is killed and replaced when it does not answer", function()
+    assert.is_true(wait(function()                       -- it serves: a start may take longer
+      return s:deliver("a@b.example", "bob@example.test", "Subject: x\r\n\r\nx\r\n") or nil
+    end))
     local old, from = s:pids("worker")[1], #s:log() + 1
     process.kill(old, "STOP")
     assert.is_truthy(s:wait_log("a worker does not answer and is killed", 5, from))
