@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "mail/sasl.h"
+#include "mail/saslprep.h"
 #include "mail/utf8.h"
 
 enum { PASSWORD_MAX = 1024 };
@@ -123,9 +124,15 @@ bool password_set(struct command_call *call, struct store_user *u, const char *p
 	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
 	unsigned char salt[SASL_SCRAM_SALT_SIZE], stored[32], server[32];
 	const char *hash = NULL;
+	struct buf prepared;
+
+	/* One form for all ways to type the same letters (RFC 4616, 2), as SCRAM's keys have it. */
+	buf_init(&prepared, 0);
+	bool form = saslprep(slice_from(password), &prepared) == ST_OK;
 
 	if (crypt_gensalt_rn("$y$", 0, NULL, 0, setting, sizeof(setting)))
-		hash = crypt_rn(password, setting, work, sizeof(*work));
+		hash = crypt_rn(form ? buf_cstr(&prepared) : password, setting, work, sizeof(*work));
+	buf_wipe(&prepared);
 	if (!hash || hash[0] == '*') {
 		command_fail(call, COMMAND_SYSTEM, "libcrypt cannot make a yescrypt hash: %s",
 		             strerror(errno));

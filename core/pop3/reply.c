@@ -44,7 +44,7 @@ void pop3_reply_bad(struct pop3_session *s, enum pop3_text text, const struct po
 	s->errors++;
 	if (s->settings->max_errors && s->errors >= s->settings->max_errors) {
 		pop3_reply(s, POP3_TEXT_TOO_MANY_ERRORS, NULL);
-		pop3_session_close(s);
+		pop3_session_abandon(s);
 	} else {
 		pop3_reply(s, text, values);
 	}

@@ -70,6 +70,28 @@ void pop3_session_close(struct pop3_session *s)
 	s->machine.wants = MACHINE_CLOSE;
 }
 
+/* The end without QUIT: nothing is deleted, and the lock is free at once, however long the client
+ * takes to close its side. */
+static void leave_maildrop(struct pop3_session *s)
+{
+	const struct facts *f = &s->machine.facts;
+	struct maildrop *m = s->maildrop;
+
+	if (!m)
+		return;
+	log_info("session ended without QUIT", "session", f->id, "protocol", "pop3", "user",
+	         f->identity.user, "retrieved", log_u64(s->retrieved), "marked",
+	         log_u64(m->count - s->left), "left", log_u64(m->count), NULL);
+	s->maildrop = NULL;
+	m->ops->close(m);
+}
+
+void pop3_session_abandon(struct pop3_session *s)
+{
+	leave_maildrop(s);
+	pop3_session_close(s);
+}
+
 void pop3_session_delay(struct pop3_session *s, uint32_t ms, pop3_continue_fn *then)
 {
 	if (ms == 0) {
@@ -101,7 +123,7 @@ static void settle(struct pop3_session *s)
 
 	if (m->wants == MACHINE_READ && s->stopping) {
 		pop3_reply(s, POP3_TEXT_SHUTDOWN, NULL);
-		pop3_session_close(s);
+		pop3_session_abandon(s);
 	}
 	/* Pipelined commands of a client that does not read must not fill the memory. */
 	if (m->wants == MACHINE_READ && buf_len(&m->out) >= MACHINE_OUT_HIGH)
@@ -326,7 +348,7 @@ static void timed_out(struct machine *m)
 		return;
 	log_info("session timed out", "session", m->facts.id, "protocol", "pop3", "state",
 	         pop3_session_state(s), "user", m->facts.identity.user, NULL);
-	pop3_session_close(s);
+	pop3_session_abandon(s);
 }
 
 static void end(struct machine *m)
@@ -344,12 +366,7 @@ static void session_free(struct machine *m)
 	question_cancel(&m->question);
 	if (s->opening)
 		m->mailboxes->ops->cancel_open(m->mailboxes, s);
-	if (s->maildrop) {
-		log_info("session ended without QUIT", "session", m->facts.id, "protocol", "pop3", "user",
-		         m->facts.identity.user, "retrieved", log_u64(s->retrieved), "marked",
-		         log_u64(s->maildrop->count - s->left), "left", log_u64(s->maildrop->count), NULL);
-		s->maildrop->ops->close(s->maildrop);
-	}
+	leave_maildrop(s);
 	machine_observe(m, EVENT_DISCONNECT, SLICE_NONE, pop3_session_state(s), NULL, 0);
 	login_clear(&s->login);
 	free(s->name);

@@ -99,6 +99,9 @@ void pop3_session_delay(struct pop3_session *s, uint32_t ms, pop3_continue_fn *t
 /* Write out, then close; no UPDATE. */
 void pop3_session_close(struct pop3_session *s);
 
+/* The same between two commands, and the maildrop is free for others from now on. */
+void pop3_session_abandon(struct pop3_session *s);
+
 /* Plain-text passwords may pass here: TLS, or the configuration says so. */
 bool pop3_session_plain_allowed(const struct pop3_session *s);
 

@@ -9,6 +9,7 @@
 #include <lauxlib.h>
 
 #include "base/mem.h"
+#include "mail/saslprep.h"
 #include "script/job.h"
 #include "script/state.h"
 #include "script/users.h"
@@ -29,24 +30,50 @@ struct hashing {
 /* What an unknown user's password is hashed with: the method of new accounts. */
 static const char nobody[] = "$y$j9T$XlhVGXTZLmVHgpXPxLqDo1$";
 
-static void run(struct job *j)
+/* What crypt_r makes of a password, on the heap, or NULL. */
+static char *make(const char *password, const char *hash)
 {
-	struct hashing *h = (struct hashing *)j;
 	struct crypt_data *data = mem_alloc(sizeof(*data));
-	const char *setting = h->hash ? h->hash
-	                              : crypt_gensalt_rn("$y$", 0, NULL, 0, data->output,
-	                                                 sizeof(data->output));
-	char copy[CRYPT_OUTPUT_SIZE];
-	const char *made;
+	const char *setting = hash ? hash : crypt_gensalt_rn("$y$", 0, NULL, 0, data->output,
+	                                                     sizeof(data->output));
+	char copy[CRYPT_OUTPUT_SIZE], *result = NULL;
 
 	if (setting && strlen(setting) < sizeof(copy)) {
 		strcpy(copy, setting);
-		made = crypt_rn(h->password, copy, data, sizeof(*data));
+		const char *made = crypt_rn(password, copy, data, sizeof(*data));
+
 		if (made)
-			h->result = mem_strdup(made);
+			result = mem_strdup(made);
 	}
 	mem_wipe(data, sizeof(*data));
 	free(data);
+	return result;
+}
+
+static bool matches(const struct hashing *h)
+{
+	return h->known && h->result &&
+	       slice_eq_constant_time(slice_from(h->result), slice_from(h->hash));
+}
+
+/* As it came first, for hashes of other systems; then as SASLprep has it, in which form ours are
+ * made (RFC 4616, 2): the same letters may be typed as different octets. */
+static void run(struct job *j)
+{
+	struct hashing *h = (struct hashing *)j;
+	struct slice typed = slice_from(h->password);
+	struct buf prepared;
+
+	buf_init(&prepared, 0);
+	bool differs = saslprep(typed, &prepared) == ST_OK && !slice_eq(typed, buf_slice(&prepared));
+
+	if (h->hash || !differs)
+		h->result = make(h->password, h->hash);
+	if (differs && !(h->hash && matches(h))) {
+		free(h->result);
+		h->result = make(buf_cstr(&prepared), h->hash);
+	}
+	buf_wipe(&prepared);
 }
 
 static void clear(struct job *j)
@@ -62,10 +89,9 @@ static void clear(struct job *j)
 	free(h->mailbox);
 }
 
-static bool matches(const struct hashing *h)
+static bool can_be_password(const char *text, size_t len)
 {
-	return h->known && h->result &&
-	       slice_eq_constant_time(slice_from(h->result), slice_from(h->hash));
+	return len <= PASSWORD_MAX && strlen(text) == len;
 }
 
 static const char *check_password(lua_State *L, int index)
@@ -73,9 +99,18 @@ static const char *check_password(lua_State *L, int index)
 	size_t len;
 	const char *password = luaL_checklstring(L, index, &len);
 
-	luaL_argcheck(L, len <= PASSWORD_MAX, index, "a password has at most 512 octets");
-	luaL_argcheck(L, strlen(password) == len, index, "a password has no zero octets");
+	luaL_argcheck(L, can_be_password(password, len), index,
+	              "a password has at most 512 octets and no zero octet");
 	return password;
+}
+
+/* What a client offers: anything.  What cannot be a password is a wrong one, NULL. */
+static const char *offered_password(lua_State *L, int index)
+{
+	size_t len;
+	const char *password = luaL_checklstring(L, index, &len);
+
+	return can_be_password(password, len) ? password : NULL;
 }
 
 /* ---- mail.crypt ---- */
@@ -95,17 +130,17 @@ static int when_verified(lua_State *L, int status, lua_KContext context)
 /* crypt.verify(hash or nil, password) -> whether it fits; nil takes the same time and is never right */
 static int l_verify(lua_State *L)
 {
-	const char *hash = luaL_optstring(L, 1, NULL), *password = check_password(L, 2);
+	const char *hash = luaL_optstring(L, 1, NULL), *password = offered_password(L, 2);
 	struct hashing *h;
 
-	if (hash && users_verified(script_of(L), slice_from(hash), slice_from(password))) {
+	if (hash && password && users_verified(script_of(L), slice_from(hash), slice_from(password))) {
 		lua_pushboolean(L, 1);
 		return 1;
 	}
 	h = job_new(L, sizeof(*h), run, clear, "mail.crypt.verify");
 	h->hash = mem_strdup(hash ? hash : nobody);
-	h->known = hash != NULL;
-	h->password = mem_strdup(password);
+	h->known = hash && password;
+	h->password = mem_strdup(password ? password : "");
 	return job_submit(L, &h->job, when_verified);
 }
 
@@ -266,11 +301,11 @@ static int when_user_verified(lua_State *L, int status, lua_KContext context)
 static int l_verify_user(lua_State *L)
 {
 	struct slice name = check_name(L);
-	const char *password = check_password(L, 2), *mailbox = NULL;
+	const char *password = offered_password(L, 2), *mailbox = NULL;
 	struct arena *a = push_arena(L);
 	struct store_user u = { 0 };
 	enum status st = users_get(script_of(L), name, a, &u, &mailbox);
-	bool known = st == ST_OK && u.password && !u.disabled;
+	bool known = st == ST_OK && u.password && !u.disabled && password;
 	struct hashing *h;
 
 	if (st != ST_OK && st != ST_NOTFOUND && st != ST_UNSUPPORTED)
@@ -282,7 +317,7 @@ static int l_verify_user(lua_State *L)
 	h = job_new(L, sizeof(*h), run, clear, "mail.users.verify");
 	h->known = known;
 	h->hash = mem_strdup(known ? u.password : nobody);
-	h->password = mem_strdup(password);
+	h->password = mem_strdup(password ? password : "");
 	h->user = mem_strdup(u.name);
 	h->mailbox = mem_strdup(mailbox);
 	h->quota_octets = u.quota_octets;

@@ -73,6 +73,8 @@ void smtp_cmd_data_octets(struct smtp_session *s, struct slice *in)
 
 /* ---- BDAT ---- */
 
+static const struct smtp_failure syntax = { 501, "5.5.4", "Syntax: BDAT octets [LAST]" };
+
 static void say_failure(struct smtp_session *s, const struct smtp_failure *f)
 {
 	smtp_reply(s, f->code, f->status, "%s", f->text);
@@ -156,6 +158,18 @@ static void chunks_permitted(struct smtp_session *s, const struct verdict *v)
 	start_chunk(s);
 }
 
+/* A chunk of which it is not certain what the client meant: the message would lack it, so none may
+ * come of it. */
+static void spoil(struct smtp_session *s)
+{
+	if (s->state == SMTP_RCPT)
+		smtp_transaction_begin(s);
+	if (s->state & (SMTP_RCPT | SMTP_BDAT)) {
+		s->state = SMTP_BDAT;
+		smtp_transaction_fail(&s->transaction, syntax.code, syntax.status, syntax.text);
+	}
+}
+
 /* bdat-cmd = "BDAT" SP chunk-size [ SP "LAST" ] CRLF ; chunk-size = 1*DIGIT   RFC 3030, 2
  * The chunk follows whatever we think of the command: it is read in any case. */
 void smtp_cmd_bdat(struct smtp_session *s, struct slice args)
@@ -170,11 +184,13 @@ void smtp_cmd_bdat(struct smtp_session *s, struct slice args)
 		           s->settings->hostname);
 		return;
 	}
-	if (st != ST_OK || (last.len && !slice_ieq(last, SLICE("LAST")))) {
-		smtp_reply(s, 501, "5.5.4", "Syntax: BDAT octets [LAST]");
+	t->chunk_last = slice_ieq(last, SLICE("LAST"));
+	if (st != ST_OK || (last.len && !t->chunk_last))
+		spoil(s);
+	if (st != ST_OK) {
+		say_failure(s, &syntax);
 		return;
 	}
-	t->chunk_last = last.len > 0;
 	t->chunk_refused = !(s->state & (SMTP_RCPT | SMTP_BDAT));
 	if (s->state == SMTP_RCPT)
 		ask(s, chunks_permitted);

@@ -248,7 +248,9 @@ static void timed_out(struct machine *m);
 static bool feed_line(struct smtp_session *s, struct slice *in)
 {
 	bool auth = s->input == INPUT_AUTH;
-	size_t max = auth ? s->settings->max_auth_line_octets : s->settings->max_command_octets;
+	/* An initial response may be as long as any other line of the exchange: tokens are. */
+	size_t max = auth || slice_istarts(*in, SLICE("AUTH ")) ? s->settings->max_auth_line_octets
+	                                                        : s->settings->max_command_octets;
 	struct slice line;
 
 	if (s->skipping) {

@@ -289,6 +289,23 @@ describe("a POP3 session", function()
       assert.equal(0, s:numbers().opened)
     end)
 
+    it("frees the lock when the server ends it, not when the client closes its side", function()
+      for name, finish in pairs {
+        time_out = function(s) s:timed_out() end,
+        stop = function(s) s:stop() end,
+        mistakes = function(s) s:say("x", "x", "x") end,
+      } do
+        local s = pop3.new { mailbox = { pop3.message(120) }, settings = { max_errors = 3 } }
+        s:login()
+        s:say("DELE 1")
+        finish(s)
+        assert.equal("close", s:wants(), name)
+        assert.same({ 1, {} }, { s:numbers().closed, s.options.committed }, name)
+        s:close()
+        assert.equal(1, s:numbers().closed, name)
+      end
+    end)
+
     it("deletes nothing and frees the lock", function()
       local s = pop3.new { mailbox = { pop3.message(120) } }
       s:login()

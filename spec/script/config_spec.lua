@@ -125,7 +125,7 @@ describe("a configuration", function()
     ["workers = 1.5"] = "workers: must be a whole number, not 1.5",
     ["workers = 0/0"] = "workers: must be a number, not",
     ["smtp = 5"] = "smtp: must be a table, not a number",
-    ["smtp = { max_recipients = 99 }"] = "smtp.max_recipients: must be 100 to 1000000, not 99",
+    ["smtp = { max_recipients = 0 }"] = "smtp.max_recipients: must be 1 to 1000000, not 0",
     ["smtp = { vrfy = 1 }"] = "smtp.vrfy: must be true or false, not 1",
     ["hostname = {}"] = "hostname: must be a string, not a table",
     ["hostname = ''"] = "hostname: may not be empty",

@@ -48,6 +48,20 @@ describe("the library", function()
     assert.matches("512 octets", value [[return select(2, pcall(mail.crypt.hash, ("x"):rep(513)))]])
   end)
 
+  it("takes what cannot be a password for a wrong one: clients may send anything", function()
+    assert.equal("false false", value [[
+      local hash = mail.crypt.hash("secret")
+      return tostring(mail.crypt.verify(hash, "secret\0")) .. " " .. tostring(mail.crypt.verify(hash, ("x"):rep(513)))]])
+  end)
+
+  it("knows a password however its letters are composed (RFC 4616, 2)", function()
+    assert.equal("true true false", value [[
+      local composed, apart = "p\u{fc}", "pu\u{308}"
+      return tostring(mail.crypt.verify(mail.crypt.hash(composed), apart)) .. " " ..
+        tostring(mail.crypt.verify(mail.crypt.hash(apart), composed)) .. " " ..
+        tostring(mail.crypt.verify(mail.crypt.hash(apart), "pu"))]])
+  end)
+
   it("drops a hash whose session has gone", function()
     local stage = script.plugin [[plugin:hook("auth", function() mail.crypt.hash("x") mail.log.info("went on") end)]]
     local asked = stage:ask { hook = "auth", user = "x", password = "x" }

@@ -86,6 +86,13 @@ describe("AUTH", function()
     assert.equal("500 5.5.6 Authentication exchange line is too long\r\n", peer:say(("A"):rep(999)))
     assert.equal("250", codes(peer:say "NOOP"))
   end)
+
+  it("bears an initial response as long as that, too", function()
+    local peer = server { max_command_octets = 512, max_auth_line_octets = 3000 }
+    assert.matches("^501 5%.5%.2 ", peer:say("AUTH PLAIN " .. ("A"):rep(2983) .. "="))
+    assert.matches("^500 5%.5%.2 Line too long", peer:say("AUTH PLAIN " .. ("A"):rep(2991)))
+    assert.equal("250", codes(peer:say "NOOP"))
+  end)
 end)
 
 describe("a line of the exchange with a bare CR or LF", function()

@@ -191,9 +191,20 @@ describe("BDAT", function()
   end)
 
   it("is 501 when its arguments make no sense", function()
-    for _, args in ipairs { "", "x", "-1", "1x", "1 FIRST", "1 LAST x", "LAST" } do
+    for _, args in ipairs { "", "x", "-1", "1x", "0 FIRST", "0 LAST x", "LAST" } do
       assert.equal("501", codes(begun():say("BDAT " .. args)))
     end
+  end)
+
+  it("with a word that is not LAST is read, 501, and no message comes of the other chunks", function()
+    local peer = begun()
+    peer.session:feed("BDAT 6 LATS\r\nQUIT\r\n" .. chunk("a: b\r\n", true) .. "MAIL FROM:<>\r\n")
+    assert.equal("501 501 250", codes(peer.session:take()))
+    assert.equal(0, #peer.mails)
+    peer = begun()
+    peer.session:feed(chunk "a: b\r\n" .. "BDAT six\r\n" .. chunk("c: d\r\n", true) .. "MAIL FROM:<>\r\n")
+    assert.equal("250 501 501 250", codes(peer.session:take()))
+    assert.equal(0, #peer.mails)
   end)
 
   it("out of place is 503, and the chunk is read all the same", function()
