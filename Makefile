@@ -103,12 +103,16 @@ fuzz:
 
 # The load generator and the peer that does nothing, always of the release build; spec/bench/run.py
 # says what is measured and which variables choose.
-BENCH_OBJ := $(patsubst %.c,$(OUT)/%.o,$(filter-out spec/bench/sink.c,$(wildcard spec/bench/*.c)))
+BENCH_OBJ := $(patsubst %.c,$(OUT)/%.o,$(filter-out spec/bench/sink.c spec/bench/count.c,$(wildcard spec/bench/*.c)))
 
 $(OUT)/load: $(BENCH_OBJ) $(OUT)/libmoonpost.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(OUT)/sink: $(OUT)/spec/bench/sink.o $(OUT)/spec/bench/message.o $(OUT)/libmoonpost.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# Whole sessions without sockets, for spec/bench/count_spec.lua to count their instructions.
+$(OUT)/count: $(OUT)/spec/bench/count.o $(OUT)/spec/bench/message.o $(OUT)/libmoonpost.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 bench-build: $(OUT)/moonpost $(OUT)/load $(OUT)/sink
@@ -121,7 +125,7 @@ bench:
 bench-compare:
 	@python3 spec/bench/table.py "$(A)" "$(B)"
 
--include $(BENCH_OBJ:.o=.d) $(OUT)/spec/bench/sink.d
+-include $(BENCH_OBJ:.o=.d) $(OUT)/spec/bench/sink.d $(OUT)/spec/bench/count.d
 
 # ---- use ----
 
