@@ -41,6 +41,7 @@ enum { BOARD_TOTAL_COUNT = sizeof(struct board_totals) / sizeof(uint64_t) };
 /* Values of now. */
 struct board_gauges {
 	_Atomic uint64_t beat_ms;         /* clock_ms() of the last heartbeat */
+	_Atomic uint64_t store_ms;        /* and of the store's last answer to this worker */
 	_Atomic uint32_t smtp, pop3;      /* sessions open */
 	_Atomic uint64_t script_calls, script_errors, script_running, script_octets;
 };

@@ -20,6 +20,7 @@ enum {
 	START_MS = 60000,                 /* for a worker to load its plugins */
 	ABORT_MS = 1000,                  /* SIGABRT, and so long after it SIGKILL */
 	EARLY_MS = 1000,                  /* a child that dies sooner is replaced with a pause */
+	STORE_PATIENCE = 2,               /* heartbeats that the store may miss more than a worker */
 	PAUSE_MAX_MS = 800,               /* replaced within a second, whatever happens */
 	TAKEOVER_MS = 10000,              /* for the store of a killed master to finish */
 	EXIT_BUSY = 75, EXIT_SYSTEM = 71, EXIT_CONFIG = 78,
@@ -334,20 +335,43 @@ static void ended(void *owner, int pid, int status)
 	server_master_progress(m);
 }
 
+/* The last sign of life: of a worker its heartbeat, of the store its newest answer to a worker.
+ * Its answers come from its I/O loop, so a disk that takes long does not make it look dead. */
+static uint64_t last_sign(const struct process *p)
+{
+	uint64_t newest = p->started_ms;
+	bool asked = false;
+
+	if (p->slot)
+		return atomic_load(&p->slot->gauges.beat_ms);
+	LIST_EACH(&p->master->processes, link) {
+		const struct process *worker = CONTAINER_OF(link, struct process, link);
+		uint64_t at;
+
+		if (!worker->slot || worker->state != PROCESS_SERVING)
+			continue;
+		asked = true;
+		at = atomic_load(&worker->slot->gauges.store_ms);
+		newest = at > newest ? at : newest;
+	}
+	return asked ? newest : clock_ms();
+}
+
 static void look_at(struct process *p, uint64_t now, uint64_t limit_ms)
 {
-	uint64_t beat = p->slot ? atomic_load(&p->slot->gauges.beat_ms) : now;
-	uint64_t allowed = p->state == PROCESS_STARTING ? START_MS : limit_ms;
+	uint64_t sign = last_sign(p);
+	uint64_t allowed = p->state == PROCESS_STARTING ? START_MS :
+	                   p->is_store ? limit_ms * STORE_PATIENCE : limit_ms;
 
 	if (p->killed_ms) {
 		if (now - p->killed_ms >= ABORT_MS)
 			(void)kill(p->pid, SIGKILL);
 		return;
 	}
-	if (!limit_ms || now < beat || now - beat <= allowed)
+	if (!limit_ms || now < sign || now - sign <= allowed)
 		return;
-	log_error("a worker does not answer and is killed", "worker", p->name,
-	          "pid", log_u64((uint64_t)p->pid), "silent_ms", log_u64(now - beat), NULL);
+	log_error("a process does not answer and is killed", "name", p->name,
+	          "pid", log_u64((uint64_t)p->pid), "silent_ms", log_u64(now - sign), NULL);
 	p->killed_ms = now;
 	(void)kill(p->pid, SIGABRT);
 }

@@ -20,6 +20,16 @@
 
 enum { BEAT_MS = 1000, RETRY_MS = 50, EXIT_CONFIG = 78 };
 
+static void store_lives(void *owner, enum status st, const struct store_numbers *n)
+{
+	struct worker *w = owner;
+
+	(void)n;
+	w->asking = false;
+	if (st == ST_OK)
+		atomic_store(&w->slot->gauges.store_ms, clock_ms());
+}
+
 static void beat(void *owner)
 {
 	struct worker *w = owner;
@@ -33,6 +43,10 @@ static void beat(void *owner)
 	atomic_store(&g->script_running, n.running);
 	atomic_store(&g->script_octets, n.memory_octets);
 	server_transcript_refresh(&w->transcript);
+	if (w->serving && !w->asking) {
+		w->asking = true;
+		store_numbers_get(w->store, store_lives, w);
+	}
 	timer_start(&w->beat, BEAT_MS);
 }
 
@@ -226,6 +240,7 @@ static void store_answered(void *owner, enum status st, const struct store_numbe
 		return;
 	}
 	w->serving = true;
+	atomic_store(&w->slot->gauges.store_ms, clock_ms());
 	w->accept = server_accept_new(w);
 	(void)server_channel_send(w->channel, CHANNEL_READY, SLICE_NONE);
 }

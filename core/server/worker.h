@@ -30,6 +30,7 @@ struct worker {
 	struct list              connections;
 	unsigned                 open;            /* connections in the list */
 	bool                     serving;         /* said to be ready */
+	bool                     asking;          /* whether the store lives */
 	bool                     leaving;         /* no new clients; ends with the last session */
 	bool                     stopping;        /* sessions are asked to end as well */
 	struct timer             beat, grace, retry;

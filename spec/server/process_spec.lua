@@ -24,7 +24,7 @@ end
 describe("a child of the master", function()
   local s
 
-  setup(function() s = server.start { config = { workers = 1, heartbeat = 0.7 } } end)
+  setup(function() s = server.start { config = { workers = 1, heartbeat = 1.2 } } end)
   teardown(function() s:stop() end)
 
   it("shows its name to ps", function()
@@ -62,8 +62,18 @@ describe("a child of the master", function()
     end))
     local old, from = s:pids("worker")[1], #s:log() + 1
     process.kill(old, "STOP")
-    assert.is_truthy(s:wait_log("a worker does not answer and is killed", 5, from))
+    assert.is_truthy(s:wait_log("a process does not answer and is killed name=worker", 5, from))
     assert.is_truthy(replaced(s, "worker", old, 5))
+    assert.is_true(wait(function()
+      return s:deliver("a@b.example", "bob@example.test", "Subject: x\r\n\r\nx\r\n") or nil
+    end))
+  end)
+
+  it("is killed and replaced when it is the store and does not answer", function()
+    local old, from = s:pids("store")[1], #s:log() + 1
+    process.kill(old, "STOP")
+    assert.is_truthy(s:wait_log("a process does not answer and is killed name=store", 10, from))
+    assert.is_truthy(replaced(s, "store", old, 5))
     assert.is_true(wait(function()
       return s:deliver("a@b.example", "bob@example.test", "Subject: x\r\n\r\nx\r\n") or nil
     end))
