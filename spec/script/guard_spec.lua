@@ -1,7 +1,7 @@
 -- luacheck: no max line length
 local script = require "spec.support.script"
 
-describe("the guard", function()
+describe("the guard #slow", function()
   after_each(script.clean)
 
   local runaways = {

@@ -60,7 +60,7 @@ describe("the bounded patterns", function()
     end
   end)
 
-  it("do so for patterns made at random", function()
+  it("do so for patterns made at random #slow", function()
     local pieces = { "a", "b", ".", "%a", "%d", "[ab]", "[^a]", "*", "+", "-", "?", "(", ")", "()", "$", "^",
       "%b()", "%f[b]", "%1", "%2", " " }
     local letters = { "a", "b", "(", ")", "1", " " }
@@ -86,7 +86,7 @@ describe("the bounded patterns", function()
     assert.equal(1, ours.find("abc", "", 1, true))
   end)
 
-  it("refuse a pattern that would take minutes, soon, and say what to do", function()
+  it("refuse a pattern that would take minutes, soon, and say what to do #slow", function()
     local text = ("a"):rep(1600)
     local before = os.clock()
     local ok, err = pcall(ours.find, text, "^.-.-.-.-b")
@@ -97,7 +97,7 @@ describe("the bounded patterns", function()
     assert.is_true(os.clock() - before < 1.5)
   end)
 
-  it("take long texts where the pattern is kind", function()
+  it("take long texts where the pattern is kind #slow", function()
     local text = ("word "):rep(200000)
     assert.equal(200000, select(2, ours.gsub(text, "%a+", "x")))
     assert.equal(1000000, select(2, ours.find(text, "^.*$")))
@@ -109,7 +109,7 @@ describe("the bounded patterns", function()
     assert.has_error(function() ours.gsub("a", "a", true) end)
   end)
 
-  it("are what plugins get, as functions and as methods", function()
+  it("are what plugins get, as functions and as methods #slow", function()
     local stage = script.plugin([[plugin:hook("accept_recipient", function()
       local text = ("a"):rep(1600)
       local one, why = pcall(string.find, text, "^.-.-.-.-b")
