@@ -122,8 +122,18 @@ describe("a reload", function()
   it("changes the number of workers", function()
     s:configure { workers = 3 }
     assert.equal(0, (s:command { "reload" }))
+    local dkjson = require "dkjson"
     local deadline = socket.gettime() + 5
-    while #s:pids("worker") ~= 3 and socket.gettime() < deadline do socket.sleep(0.01) end
-    assert.is_true(#s:pids("worker") == 3, s:log())
+    local serving, leaving
+    repeat
+      local _, output = s:command { "status", "--json" }
+      serving, leaving = 0, 0
+      for _, process in ipairs(dkjson.decode(output).processes) do
+        if process.name:find("^worker") then
+          if process.state == "serving" then serving = serving + 1 else leaving = leaving + 1 end
+        end
+      end
+    until leaving == 0 or socket.gettime() > deadline
+    assert.same({ 3, 0 }, { serving, leaving })
   end)
 end)
