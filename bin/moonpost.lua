@@ -2,7 +2,7 @@
 --     moonpost check
 -- and bring it in without a restart with
 --     moonpost reload
--- README.md explains every key; `moonpost check --keys` lists them all with their defaults.
+-- README.md explains every key.
 return {
   hostname = "mail.example.com",           -- our name in greetings; the DNS must know it
   domains  = { "example.com" },            -- we take mail for these
