@@ -1,19 +1,27 @@
 /* getrandom(2) behind a small buffer, so that an id does not cost a system call each.
- * The buffer belongs to the process: a fork drops it. */
+ * The buffer belongs to the process: a fork drops it.  (Asking getpid() each time would cost the
+ * system call that the buffer saves.) */
 #include "base/random.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include "base/log.h"
 
 static struct {
 	unsigned char bytes[256];
 	size_t        left;
-	pid_t         pid;
+	bool          watched;        /* forget() is registered */
 } pool;
+
+static void forget(void)
+{
+	memset(pool.bytes, 0, sizeof(pool.bytes));
+	pool.left = 0;
+}
 
 static void fill(void *out, size_t len)
 {
@@ -37,10 +45,12 @@ void random_bytes(void *out, size_t len)
 		fill(out, len);
 		return;
 	}
-	if (pool.left < len || pool.pid != getpid()) {
+	if (pool.left < len) {
+		if (!pool.watched && pthread_atfork(NULL, NULL, forget) != 0)
+			die("pthread_atfork: out of memory");
+		pool.watched = true;
 		fill(pool.bytes, sizeof(pool.bytes));
 		pool.left = sizeof(pool.bytes);
-		pool.pid = getpid();
 	}
 	pool.left -= len;
 	memcpy(out, pool.bytes + pool.left, len);

@@ -75,6 +75,8 @@ struct machine {
 	void                    (*host_changed)(void *host);
 	channel_binding_fn       *channel_binding;
 	bool                      tls_available;
+	bool                      quit;               /* with MACHINE_CLOSE: the client said QUIT, so
+	                                               * nothing more comes from it */
 	struct login             *login;              /* set by login_init: answers find their way back */
 };
 

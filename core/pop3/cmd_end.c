@@ -168,6 +168,7 @@ static void update(struct pop3_session *s)
 void pop3_cmd_quit(struct pop3_session *s, const struct pop3_args *args)
 {
 	(void)args;
+	s->machine.quit = true;
 	if (s->state == POP3_TRANSACTION) {
 		update(s);
 	} else {

@@ -83,12 +83,26 @@ static bool write_out(struct connection *c, bool want_drained)
 	return false;
 }
 
+/* Closing a socket that still gets input resets the connection, which may take our last reply away
+ * from the client.  One that said QUIT in clear sends nothing more: no need to wait for its end. */
+static bool may_close(const struct connection *c)
+{
+	return c->machine && c->machine->quit && !c->machine->facts.tls.active &&
+	       buf_len(stream_input(c->stream)) == 0;
+}
+
 static void start_closing(struct connection *c)
 {
+	bool written = write_out(c, true);
+
+	if (written && may_close(c)) {
+		gone(c);
+		return;
+	}
 	c->phase = CONNECTION_CLOSING;
 	timer_start(&c->timeout, CLOSE_MS);
 	stream_read(c->stream, true);
-	if (write_out(c, true)) {
+	if (written) {
 		stream_shutdown(c->stream);
 		timer_start(&c->timeout, LINGER_MS);
 	}

@@ -21,6 +21,7 @@ void smtp_cmd_quit(struct smtp_session *s, struct slice args)
 {
 	(void)args;
 	smtp_session_reset_transaction(s);
+	s->machine.quit = true;
 	smtp_reply(s, 221, "2.0.0", "%s Good-bye", s->settings->hostname);
 }
 
