@@ -23,8 +23,10 @@ static int l_new_thread(lua_State *L)
 {
 	struct call *c = lua_touserdata(L, 1);
 
-	c->co = lua_newthread(L);
+	lua_State *co = lua_newthread(L);
+
 	c->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	c->co = co;
 	return 0;
 }
 
@@ -90,8 +92,9 @@ static void report_error(struct call *c)
 	free(r.where);
 }
 
-/* Close the coroutine: to-be-closed variables run, under a budget of their own.  Afterwards it
- * is as new. */
+/* Close the coroutine: to-be-closed variables run, under a budget of their own.  It is not used
+ * again: one that was closed inside of a protected call keeps that call's message handler, whose
+ * place on the stack is gone. */
 static void reset_thread(struct call *c)
 {
 	struct guard_budget budget = { 0, guard_ticks(CLOSE_MS) };
@@ -109,7 +112,8 @@ static void reset_thread(struct call *c)
 		         plugin_name(c->plugin), "hook", c->hook, NULL);
 	guard_leave(&s->guard, &before);
 	s->current = outer;
-	lua_settop(c->co, 0);
+	luaL_unref(s->L, LUA_REGISTRYINDEX, c->ref);
+	c->co = NULL;
 }
 
 static void stop_waiting(struct call *c)
@@ -143,8 +147,9 @@ static void finish(struct call *c, enum call_outcome outcome)
 	if (outcome != CALL_OK) {
 		c->script->numbers.errors++;
 		reset_thread(c);
+	} else {
+		lua_settop(c->co, 0);
 	}
-	lua_settop(c->co, 0);
 	retire(c);
 	done(owner, outcome);
 }
@@ -226,10 +231,10 @@ struct call *call_new(struct script *s, struct plugin *p, const char *hook, call
 		c->script = s;
 		timer_init(&c->wall, s->setup.loop, on_wall, c);
 		tick_init(&c->tick, on_tick, c);
-		if (!script_protect(s, l_new_thread, c, CLOSE_MS, NULL)) {
-			free(c);
-			return NULL;
-		}
+	}
+	if (!c->co && !script_protect(s, l_new_thread, c, CLOSE_MS, NULL)) {
+		list_append(&s->idle_calls, &c->link);
+		return NULL;
 	}
 	list_append(&s->calls, &c->link);
 	c->plugin = p;

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/log.h"
 #include "base/place.h"
+#include "script/bounds.h"
 #include "script/coroutine.h"
 #include "script/lib.h"
 #include "script/pattern.h"
@@ -36,6 +37,7 @@ void sandbox_prepare(lua_State *L)
 	lua_newtable(L);
 	coroutine_register(L);
 	lua_setglobal(L, "coroutine");
+	bounds_prepare(L);
 }
 
 static void copy_table(lua_State *L, const char *name)
@@ -71,47 +73,6 @@ static int l_print(lua_State *L)
 	luaL_pushresult(&b);
 	log_info(lua_tostring(L, -1), "plugin", plugin_name(upvalue_plugin(L)), NULL);
 	return 0;
-}
-
-/* ---- xpcall ---- */
-
-/* An error of the guard is raised inside a hook, where no other hook comes: a handler that loops
- * there would loop for ever, so it is not asked. */
-static int call_handler(lua_State *L)
-{
-	if (script_of(L)->guard.tripped)
-		return 1;
-	lua_pushvalue(L, lua_upvalueindex(1));
-	lua_insert(L, 1);
-	lua_call(L, lua_gettop(L) - 1, 1);
-	return 1;
-}
-
-static int when_called(lua_State *L, int status, lua_KContext context)
-{
-	(void)context;
-	if (status != LUA_OK && status != LUA_YIELD) {
-		lua_pushboolean(L, 0);
-		lua_insert(L, -2);
-		return 2;
-	}
-	lua_pushboolean(L, 1);
-	lua_replace(L, 1);
-	return lua_gettop(L);
-}
-
-/* The handler takes the first place and the result true its place afterwards. */
-static int l_xpcall(lua_State *L)
-{
-	int arguments = lua_gettop(L) - 2;
-
-	luaL_checktype(L, 2, LUA_TFUNCTION);
-	lua_pushvalue(L, 2);
-	lua_pushcclosure(L, call_handler, 1);
-	lua_pushvalue(L, 1);
-	lua_replace(L, 2);                    /* fn at 2, in front of its arguments */
-	lua_replace(L, 1);                    /* the handler at 1 */
-	return when_called(L, lua_pcallk(L, arguments, LUA_MULTRET, 1, 0, when_called), 0);
 }
 
 /* ---- require ---- */
@@ -231,8 +192,7 @@ static void push_sandboxed(lua_State *L)
 		copy_table(L, libraries[i]);
 		lua_setfield(L, -2, libraries[i]);
 	}
-	lua_pushcfunction(L, l_xpcall);
-	lua_setfield(L, -2, "xpcall");
+	bounds_register(L);
 	lua_newtable(L);
 	lua_getglobal(L, "os");
 	for (size_t i = 0; i < COUNT_OF(times); i++) {

@@ -18,7 +18,7 @@
 #include "server/directory.h"
 #include "server/title.h"
 
-enum { BEAT_MS = 1000, RETRY_MS = 50, EXIT_CONFIG = 78 };
+enum { BEAT_MS = 250 /* least heartbeat: 1 s */, RETRY_MS = 50, EXIT_CONFIG = 78 };
 
 static void store_lives(void *owner, enum status st, const struct store_numbers *n)
 {

@@ -14,6 +14,8 @@ describe("the guard #slow", function()
     ["string.gsub with a callback that loops"] = "string.gsub('aaa', 'a', function() while true do end end)",
     ["a metamethod that loops"] = "local t = setmetatable({}, { __index = function() while true do end end }) return t.x",
     ["a to-be-closed variable that loops"] = "local x <close> = setmetatable({}, { __close = function() while true do end end }) error('x')",
+    ["recursion through pcall"] = "local function f() pcall(f) return f() end f()",
+    ["recursion through xpcall"] = "local function f() xpcall(f, f) return f() end f()",
     ["recursion without end"] = "local function f() return 1 + f() end f()",
   }
   for name, text in pairs(runaways) do
@@ -30,6 +32,18 @@ describe("the guard #slow", function()
       assert.equal(0, stage:numbers().running)
     end)
   end
+
+  it("has the whole error after a call that was stopped while it waited", function()
+    local stage = script.plugin([[plugin:hook("accept_recipient", function(_, r)
+      if r.localpart == "slow" then mail.sleep(5) end
+      return true end)]], { extra = "lua = { wall = 0.02 }" })
+    local asked = stage:ask { hook = "accept_recipient", address = "slow@example.test" }
+    asked:cancel()
+    script.ask(stage, { hook = "accept_recipient", address = "slow@example.test" })
+    assert.matches("no answer after 20 ms", script.log())
+    script.ask(stage, { hook = "accept_recipient", address = "fine@example.test" })
+    assert.matches("must return mail.accept.*not a boolean", script.log())
+  end)
 
   it("stops a plugin that loops while it is cleaned up after a cancel", function()
     local stage = script.plugin [[plugin:hook("accept_recipient", function(_, r)

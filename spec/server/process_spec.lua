@@ -24,7 +24,7 @@ end
 describe("a child of the master", function()
   local s
 
-  setup(function() s = server.start { config = { workers = 1, heartbeat = 1.2 } } end)
+  setup(function() s = server.start { config = { workers = 1, heartbeat = 1 } } end)
   teardown(function() s:stop() end)
 
   it("shows its name to ps", function()
@@ -54,6 +54,12 @@ describe("a child of the master", function()
       assert.is_truthy(replaced(s, word, old), word)
       assert.is_true(wait(function() return server.parent_of(old) == nil end), word)
     end
+  end)
+
+  it("lives when it has nothing to do, however short the heartbeat is", function()
+    local before = s:processes()
+    socket.sleep(1.6)
+    assert.same(before, s:processes())
   end)
 
   it("is killed and replaced when it does not answer", function()
