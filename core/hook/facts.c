@@ -16,7 +16,8 @@ void facts_clear(struct facts *f)
 {
 	free(f->remote_name);
 	free(f->helo);
-	f->remote_name = f->helo = NULL;
+	free(f->tls.server_name);
+	f->remote_name = f->helo = f->tls.server_name = NULL;
 	identity_clear(&f->identity);
 }
 

@@ -33,7 +33,7 @@ struct tls_facts {
 	bool        resumed;
 	const char *version;              /* "TLSv1.3"; static storage */
 	const char *cipher;               /* "TLS_AES_256_GCM_SHA384"; static storage */
-	char        server_name[256];     /* SNI the client sent, or "" */
+	char       *server_name;          /* heap; SNI the client sent, or NULL */
 };
 
 struct facts {
@@ -46,7 +46,6 @@ struct facts {
 	uint16_t        remote_port;
 	char            local_ip[46];
 	uint16_t        local_port;
-	char            proxy_ip[46];     /* the PROXY peer, or "" */
 	bool            trusted;          /* the peer may use XCLIENT */
 	bool            loopback;         /* remote_ip is 127.0.0.0/8 or ::1 */
 	struct tls_facts tls;

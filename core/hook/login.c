@@ -48,7 +48,7 @@ void login_clear(struct login *l)
 	if (!l->machine)
 		return;
 	if (l->exchange)
-		question_cancel(&l->machine->question);
+		question_cancel(l->machine->question);
 	login_exchange_free(l);
 	buf_wipe(&l->challenge);
 	buf_free(&l->user);
@@ -68,7 +68,7 @@ static bool has_binding(const struct machine *m)
 unsigned login_offered(struct login *l, unsigned configured, bool plain_allowed)
 {
 	const struct machine *m = l->machine;
-	uint32_t hooks = m->question.policy ? m->question.policy->hooks : 0;
+	uint32_t hooks = m->policy ? m->policy->hooks : 0;
 	unsigned met = 0, offered = 0;
 
 	if (m->facts.tls.active || plain_allowed)

@@ -19,7 +19,7 @@
 enum login_step {
 	LOGIN_CHALLENGE,         /* send login->challenge (base64, may be empty), feed the answer */
 	LOGIN_DONE,              /* machine->facts.identity is set */
-	LOGIN_REFUSED,           /* machine->question.verdict says why; kind is never ACCEPT or NONE */
+	LOGIN_REFUSED,           /* machine_question(machine)->verdict says why; kind is never ACCEPT or NONE */
 	LOGIN_CANCELED,          /* the client sent "*" */
 	LOGIN_BAD,               /* not base64, or breaks the mechanism's grammar */
 };

@@ -51,7 +51,7 @@ void login_exchange_challenge(struct login *l, struct slice raw, login_message_f
 static void begin_question(struct login *l, enum hook hook, question_answered_fn *answered)
 {
 	struct login_exchange *e = l->exchange;
-	struct question *q = &l->machine->question;
+	struct question *q = machine_question(l->machine);
 
 	e->expect = NULL;
 	question_begin(q, hook, answered);
@@ -63,7 +63,7 @@ static void begin_question(struct login *l, enum hook hook, question_answered_fn
 
 void login_exchange_ask(struct login *l, enum hook hook, question_answered_fn *answered)
 {
-	struct question *q = &l->machine->question;
+	struct question *q = machine_question(l->machine);
 
 	begin_question(l, hook, answered);
 	if (hook == HOOK_AUTH)
@@ -85,7 +85,7 @@ static void end(struct login *l, enum login_step step)
 	(void)buf_printf(&line, "%s ", l->exchange->mechanism);
 	(void)buf_append(&line, buf_slice(&l->exchange->user));
 	login_exchange_free(l);
-	machine_observe(m, EVENT_LOGIN, buf_slice(&line), "login", &m->question.verdict, 0);
+	machine_observe(m, EVENT_LOGIN, buf_slice(&line), "login", &machine_question(m)->verdict, 0);
 	buf_free(&line);
 	l->step(l->owner, step);
 }
@@ -100,7 +100,7 @@ static void set_verdict(struct verdict *v, enum verdict_kind kind, const char *t
 
 void login_exchange_refuse(struct login *l, enum verdict_kind kind, const char *text)
 {
-	set_verdict(&l->machine->question.verdict, kind, text);
+	set_verdict(&machine_question(l->machine)->verdict, kind, text);
 	l->failures += kind != VERDICT_TEMPFAIL;
 	end(l, LOGIN_REFUSED);
 }
@@ -133,7 +133,7 @@ void login_exchange_refuse_answer(struct login *l, const struct verdict *v)
 	struct verdict complete_one = *v;
 
 	complete(&complete_one);
-	l->machine->question.verdict = complete_one;
+	machine_question(l->machine)->verdict = complete_one;
 	l->failures += complete_one.kind != VERDICT_TEMPFAIL;
 	end(l, LOGIN_REFUSED);
 }
@@ -147,7 +147,7 @@ void login_exchange_stop(struct login *l, enum login_step step)
 void login_exchange_keep_answer(struct login *l)
 {
 	struct login_exchange *e = l->exchange;
-	struct question *q = &l->machine->question;
+	struct question *q = machine_question(l->machine);
 
 	identity_clear(&e->identity);
 	e->identity = q->identity;
@@ -171,7 +171,7 @@ static bool may_act_as(const struct login_exchange *e)
 
 static void done(struct login *l)
 {
-	struct verdict *v = &l->machine->question.verdict;
+	struct verdict *v = &machine_question(l->machine)->verdict;
 
 	*v = l->exchange->verdict;
 	if (!v->status[0])
@@ -209,10 +209,10 @@ void login_exchange_accept(struct login *l)
 	identity_clear(&m->facts.identity);
 	m->facts.identity = e->identity;
 	e->identity = (struct identity){ 0 };
-	if (!m->question.policy || !(m->question.policy->hooks & 1u << HOOK_ACCEPT_LOGIN)) {
+	if (!m->policy || !(m->policy->hooks & 1u << HOOK_ACCEPT_LOGIN)) {
 		done(l);
 		return;
 	}
 	begin_question(l, HOOK_ACCEPT_LOGIN, on_login_answered);
-	question_ask(&m->question);
+	question_ask(machine_question(m));
 }

@@ -1,12 +1,18 @@
 /* What both protocol machines have in common. */
 #include "hook/machine.h"
 
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "hook/login.h"
+
 void machine_init(struct machine *m, const struct machine_ops *ops, const struct machine_setup *setup)
 {
 	*m = (struct machine){
 		.ops = ops,
 		.wants = MACHINE_READ,
 		.facts = setup->facts,
+		.policy = setup->policy,
 		.mailboxes = setup->mailboxes,
 		.observer = setup->observer,
 		.host = setup->host,
@@ -15,14 +21,39 @@ void machine_init(struct machine *m, const struct machine_ops *ops, const struct
 		.tls_available = setup->tls_available,
 	};
 	buf_init(&m->out, 0);
-	question_init(&m->question, setup->policy, &m->facts, m);
+}
+
+static void free_question(struct machine *m)
+{
+	if (m->question)
+		question_clear(m->question);
+	free(m->question);
+	m->question = NULL;
 }
 
 void machine_clear(struct machine *m)
 {
-	question_clear(&m->question);
+	free_question(m);
 	facts_clear(&m->facts);
 	buf_free(&m->out);
+}
+
+struct question *machine_question(struct machine *m)
+{
+	if (!m->question) {
+		m->question = mem_resize(NULL, sizeof(*m->question));
+		question_init(m->question, m->policy, &m->facts, m);
+	}
+	return m->question;
+}
+
+void machine_rest(struct machine *m)
+{
+	if (m->wants != MACHINE_READ || (m->login && m->login->exchange))
+		return;
+	if (m->question && !m->question->waiting)
+		free_question(m);
+	buf_shrink(&m->out);
 }
 
 void machine_observe(struct machine *m, enum event_kind kind, struct slice line, const char *state,

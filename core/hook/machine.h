@@ -68,7 +68,8 @@ struct machine {
 	                                               * sets it to 0: a refused login, a verdict's delay */
 	struct buf                out;                /* replies not yet written */
 	struct facts              facts;
-	struct question           question;
+	struct policy            *policy;
+	struct question          *question;           /* heap, from machine_question to machine_rest */
 	struct mailbox_provider  *mailboxes;
 	struct observer          *observer;
 	void                     *host;
@@ -82,6 +83,12 @@ struct machine {
 
 void machine_init(struct machine *m, const struct machine_ops *ops, const struct machine_setup *setup);
 void machine_clear(struct machine *m);            /* for ops->free: question, facts, out */
+
+/* The question of this session, made when there is none. */
+struct question *machine_question(struct machine *m);
+
+/* The machine waits for input: give back the memory of the last question and of the replies. */
+void machine_rest(struct machine *m);
 
 /* Send one event to the observer, if any. */
 void machine_observe(struct machine *m, enum event_kind kind, struct slice line, const char *state,

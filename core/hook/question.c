@@ -84,7 +84,7 @@ void question_answer(struct question *q)
 
 void question_cancel(struct question *q)
 {
-	if (!q->waiting)
+	if (!q || !q->waiting)
 		return;
 	q->waiting = false;
 	q->started_us = 0;

@@ -1,10 +1,11 @@
 /* A question is what a protocol machine asks policy: "may this client send to that recipient?".
  *
- * A session has one question and at most one is in flight.  Asking:
+ * A session has at most one question, and none while it idles (hook/machine.h).  Asking:
  *
- *     question_begin(&s->question, HOOK_ACCEPT_RECIPIENT, on_answered);
- *     s->question.recipient.address = ...;
- *     question_ask(&s->question);          // on_answered may run before this returns
+ *     struct question *q = machine_question(m);
+ *     question_begin(q, HOOK_ACCEPT_RECIPIENT, on_answered);
+ *     q->recipient.address = ...;
+ *     question_ask(q);                     // on_answered may run before this returns
  *
  * The answerer fills q->verdict (and the kind's answer fields) and calls question_answer()
  * exactly once, at once or later, always from the event loop.  A session that closes calls
@@ -126,7 +127,7 @@ void question_ask(struct question *q);
 /* For the answerer: the verdict stands, go on.  Calls answered(). */
 void question_answer(struct question *q);
 
-/* Close what is in flight; the answered function will not be called. */
+/* Close what is in flight; the answered function will not be called.  NULL is fine. */
 void question_cancel(struct question *q);
 
 void question_clear(struct question *q);          /* cancel and free everything */

@@ -101,13 +101,14 @@ static void on_deletion_answered(void *owner, struct question *q);
 
 static void ask(struct pop3_session *s)
 {
-	struct question *q = &s->machine.question;
+	struct question *q = machine_question(&s->machine);
 	struct maildrop *m = s->maildrop;
+	char uidl[UIDL_SIZE];
 
-	maildrop_uidl(m, s->asked, s->uidl);
 	question_begin(q, HOOK_ON_DELETE, on_deletion_answered);
 	q->deletion.mailbox = slice_from(s->machine.facts.identity.mailbox);
-	q->deletion.uidl = slice_from(s->uidl);
+	maildrop_uidl(m, s->asked, uidl);
+	q->deletion.uidl = arena_copy(&q->arena, slice_from(uidl));
 	q->deletion.octets = pop3_cmd_octets(s, s->asked);
 	q->deletion.number = s->asked + 1;
 	q->deletion.maildrop = m;
@@ -126,7 +127,7 @@ static void ask_on(struct pop3_session *s)
 			continue;
 		}
 		ask(s);
-		if (s->machine.question.waiting) {
+		if (machine_question(&s->machine)->waiting) {
 			s->asking = false;
 			return;
 		}
@@ -149,7 +150,7 @@ static void on_deletion_answered(void *owner, struct question *q)
 
 static void update(struct pop3_session *s)
 {
-	const struct policy *p = s->machine.question.policy;
+	const struct policy *p = s->machine.policy;
 
 	s->state = POP3_UPDATE;
 	pop3_session_wait(s);

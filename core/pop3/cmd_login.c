@@ -101,7 +101,7 @@ static enum pop3_text refusal(const struct verdict *v)
 
 static void say_refused(struct pop3_session *s)
 {
-	const struct verdict *v = &s->machine.question.verdict;
+	const struct verdict *v = &machine_question(&s->machine)->verdict;
 
 	pop3_session_proceed(s);
 	if (v->kind == VERDICT_TEMPFAIL) {
@@ -122,7 +122,7 @@ static void say_refused(struct pop3_session *s)
 /* The answer to a wrong password comes late, so that guessing takes time. */
 static void refuse(struct pop3_session *s)
 {
-	const struct verdict *v = &s->machine.question.verdict;
+	const struct verdict *v = &machine_question(&s->machine)->verdict;
 	uint32_t delay = v->kind == VERDICT_TEMPFAIL ? 0 : s->settings->auth_failure_delay_ms;
 
 	log_info("login refused", "session", s->machine.facts.id, "protocol", "pop3", "user",

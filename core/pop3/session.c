@@ -254,7 +254,7 @@ static void greet(struct pop3_session *s)
 /* accept_connection said something: greet or send away. */
 static void receive(struct pop3_session *s)
 {
-	const struct verdict *v = &s->machine.question.verdict;
+	const struct verdict *v = &machine_question(&s->machine)->verdict;
 
 	switch (v->kind) {
 	case VERDICT_REJECT:
@@ -288,8 +288,8 @@ static void start(struct machine *m)
 	s->depth++;
 	machine_observe(m, EVENT_CONNECT, SLICE_NONE, pop3_session_state(s), NULL, 0);
 	pop3_session_wait(s);
-	question_begin(&m->question, HOOK_ACCEPT_CONNECTION, on_connection_answered);
-	question_ask(&m->question);
+	question_begin(machine_question(m), HOOK_ACCEPT_CONNECTION, on_connection_answered);
+	question_ask(machine_question(m));
 	s->depth--;
 	settle(s);
 }
@@ -363,7 +363,7 @@ static void session_free(struct machine *m)
 {
 	struct pop3_session *s = session_of(m);
 
-	question_cancel(&m->question);
+	question_cancel(m->question);
 	if (s->opening)
 		m->mailboxes->ops->cancel_open(m->mailboxes, s);
 	leave_maildrop(s);

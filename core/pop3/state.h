@@ -77,7 +77,6 @@ struct pop3_session {
 	unsigned  doomed_count;
 	unsigned  asked;                      /* index of the next message to ask about, or the one asked */
 	bool      asking;                     /* the loop over the marked messages is running */
-	char      uidl[UIDL_SIZE];            /* of that message, while the question is open */
 	bool      refused;                    /* policy refused a deletion; its text is kept below */
 	bool      refused_for_now;
 	char     *refused_text;               /* heap, or NULL */

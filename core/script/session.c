@@ -92,7 +92,7 @@ static void push_tls(lua_State *L, const struct facts *f)
 	lua_setfield(L, -2, "cipher");
 	lua_pushboolean(L, f->tls.resumed);
 	lua_setfield(L, -2, "resumed");
-	if (f->tls.server_name[0]) {
+	if (f->tls.server_name) {
 		lua_pushstring(L, f->tls.server_name);
 		lua_setfield(L, -2, "server_name");
 	}

@@ -42,7 +42,8 @@ static void connection_free(struct connection *c)
 		                 1);
 		c->machine->ops->free(c->machine);        /* its last event ends the Lua session */
 	} else {
-		facts_clear(&c->facts);
+		facts_clear(c->facts);
+		free(c->facts);
 	}
 	stream_free(c->stream);
 	if (c->counted)
@@ -130,13 +131,19 @@ static void fill_tls_facts(struct connection *c, struct tls_facts *t)
 	t->resumed = stream_tls_resumed(c->stream);
 	t->version = stream_tls_version(c->stream);
 	t->cipher = stream_tls_cipher(c->stream);
-	snprintf(t->server_name, sizeof(t->server_name), "%s", name ? name : "");
+	free(t->server_name);
+	t->server_name = name ? mem_strdup(name) : NULL;
+}
+
+static const struct facts *facts_of(const struct connection *c)
+{
+	return c->machine ? &c->machine->facts : c->facts;
 }
 
 static void secured(void *owner, enum status st)
 {
 	struct connection *c = owner;
-	const struct facts *f = c->machine ? &c->machine->facts : &c->facts;
+	const struct facts *f = facts_of(c);
 
 	if (c->phase == CONNECTION_GONE)
 		return;
@@ -149,7 +156,7 @@ static void secured(void *owner, enum status st)
 	}
 	BOARD_ADD(c->worker->slot, tls_handshakes, 1);
 	if (!c->machine) {
-		fill_tls_facts(c, &c->facts.tls);
+		fill_tls_facts(c, &c->facts->tls);
 		begin(c);
 		return;
 	}
@@ -252,6 +259,7 @@ static void pump(struct connection *c, bool progress)
 	if (!c->blocked && buf_len(stream_output(c->stream)) > 0)
 		stream_flush(c->stream, c->machine->wants == MACHINE_DRAIN);
 	stream_read(c->stream, c->machine->wants == MACHINE_READ && !c->blocked);
+	machine_rest(c->machine);
 	if (progress)
 		restart_timeout(c);
 }
@@ -270,10 +278,11 @@ static void begin(struct connection *c)
 		.host = c,
 		.host_changed = changed,
 		.channel_binding = channel_binding,
-		.facts = c->facts,
+		.facts = *c->facts,
 	};
 
-	c->facts = (struct facts){ 0 };
+	free(c->facts);
+	c->facts = NULL;
 	c->machine = server_accept_machine(c->worker, c->service, &setup);
 	c->phase = CONNECTION_TALKING;
 	c->machine->ops->start(c->machine);
@@ -287,7 +296,7 @@ static void begin(struct connection *c)
 static void refuse(struct connection *c, const char *line)
 {
 	/* A client that waits for a TLS handshake cannot read a line of text. */
-	if (c->service->implicit_tls && !c->facts.tls.active) {
+	if (c->service->implicit_tls && !c->facts->tls.active) {
 		gone(c);
 		return;
 	}
@@ -314,14 +323,14 @@ static void identify(struct connection *c)
 	const struct config *config = c->worker->config;
 	char refusal[256];
 
-	c->facts.trusted = config_network_match(config->xclient_trusted,
-	                                        config->xclient_trusted_count, c->facts.remote_ip);
-	if (!server_accept_admit(c->worker, c->service, c->facts.remote_ip, refusal, sizeof(refusal))) {
+	c->facts->trusted = config_network_match(config->xclient_trusted,
+	                                        config->xclient_trusted_count, c->facts->remote_ip);
+	if (!server_accept_admit(c->worker, c->service, c->facts->remote_ip, refusal, sizeof(refusal))) {
 		refuse(c, refusal);
 		return;
 	}
 	c->counted = true;
-	snprintf(c->counted_ip, sizeof(c->counted_ip), "%s", c->facts.remote_ip);
+	snprintf(c->counted_ip, sizeof(c->counted_ip), "%s", c->facts->remote_ip);
 	if (c->service->implicit_tls)
 		start_tls(c);
 	else
@@ -339,16 +348,15 @@ static void read_proxy_header(struct connection *c)
 	if (st == ST_AGAIN)
 		return;
 	if (st != ST_OK) {
-		log_warn("not a PROXY header", "ip", c->facts.remote_ip, "listener",
+		log_warn("not a PROXY header", "ip", c->facts->remote_ip, "listener",
 		         c->service->listener->name, NULL);
 		gone(c);
 		return;
 	}
 	buf_consume(input, had - in.len);
-	snprintf(c->facts.proxy_ip, sizeof(c->facts.proxy_ip), "%s", c->facts.remote_ip);
 	if (!header.local) {
-		set_remote(&c->facts, &header.source);
-		set_local(&c->facts, &header.destination);
+		set_remote(c->facts, &header.source);
+		set_local(c->facts, &header.destination);
 	}
 	identify(c);
 }
@@ -414,7 +422,7 @@ static void timed_out(void *owner)
 
 	if (c->phase != CONNECTION_TALKING) {
 		if (c->phase != CONNECTION_CLOSING)
-			log_info("connection timed out before it spoke", "ip", c->facts.remote_ip, "listener",
+			log_info("connection timed out before it spoke", "ip", facts_of(c)->remote_ip, "listener",
 			         c->service->listener->name, NULL);
 		gone(c);
 	} else if (c->delaying) {
@@ -434,7 +442,7 @@ static void lived_too_long(void *owner)
 	struct connection *c = owner;
 
 	log_notice("session ended: it lasted longer than max_session_time", "ip",
-	           c->machine ? c->machine->facts.remote_ip : c->facts.remote_ip, NULL);
+	           facts_of(c)->remote_ip, NULL);
 	server_connection_end(c, false);
 	/* The second time there is no mercy. */
 	c->lifetime.fn = gone;
@@ -461,13 +469,14 @@ void server_connection_new(struct worker *w, const struct service_settings *serv
 	timer_init(&c->timeout, w->loop, timed_out, c);
 	timer_init(&c->lifetime, w->loop, lived_too_long, c);
 	tick_init(&c->turn, turn, c);
-	facts_init(&c->facts);
-	c->facts.protocol = service->smtp_protocol ? PROTOCOL_SMTP : PROTOCOL_POP3;
-	c->facts.service = service->listener->service;
-	c->facts.listener = service->listener->name;
-	c->facts.hostname = w->config->hostname;
-	set_remote(&c->facts, peer);
-	set_local(&c->facts, local);
+	c->facts = MEM_NEW(struct facts);
+	facts_init(c->facts);
+	c->facts->protocol = service->smtp_protocol ? PROTOCOL_SMTP : PROTOCOL_POP3;
+	c->facts->service = service->listener->service;
+	c->facts->listener = service->listener->name;
+	c->facts->hostname = w->config->hostname;
+	set_remote(c->facts, peer);
+	set_local(c->facts, local);
 	if (w->config->max_session_ms)
 		timer_start(&c->lifetime, w->config->max_session_ms);
 	if (!service->listener->proxy) {

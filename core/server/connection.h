@@ -19,7 +19,7 @@ struct connection {
 	const struct service_settings *service;
 	struct stream        *stream;
 	struct machine       *machine;        /* NULL before talking and for refused clients */
-	struct facts          facts;          /* until the machine takes them over */
+	struct facts         *facts;          /* heap, until the machine takes them over */
 	enum connection_phase phase;
 	struct timer          timeout;        /* of the phase, or the machine's */
 	struct timer          lifetime;

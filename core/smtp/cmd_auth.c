@@ -62,7 +62,7 @@ void smtp_cmd_auth_step(void *owner, enum login_step step)
 		smtp_reply(s, 235, "2.7.0", "Authentication successful");
 		break;
 	case LOGIN_REFUSED:
-		smtp_session_hold(s, refusal_delay(s, &s->machine.question.verdict), refused);
+		smtp_session_hold(s, refusal_delay(s, &machine_question(&s->machine)->verdict), refused);
 		break;
 	case LOGIN_CANCELED:
 		canceled(s);

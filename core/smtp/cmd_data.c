@@ -20,7 +20,7 @@ static struct smtp_failure no_recipients(const struct smtp_session *s)
 
 static void ask(struct smtp_session *s, smtp_answered_fn *answered)
 {
-	struct question *q = &s->machine.question;
+	struct question *q = machine_question(&s->machine);
 
 	smtp_session_begin(s, HOOK_ACCEPT_DATA);
 	q->data.envelope = &s->transaction.envelope;

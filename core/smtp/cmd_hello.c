@@ -87,7 +87,7 @@ static void announce(struct smtp_session *s)
 
 static void greeted(struct smtp_session *s, const struct verdict *v)
 {
-	struct question *q = &s->machine.question;
+	struct question *q = machine_question(&s->machine);
 
 	if (smtp_reply_refused(s, v))
 		return;
@@ -104,7 +104,7 @@ static void greeted(struct smtp_session *s, const struct verdict *v)
  * Both end a mail that was begun, unless they are refused (RFC 5321, 4.1.4). */
 static void hello(struct smtp_session *s, struct slice name, bool esmtp)
 {
-	struct question *q = &s->machine.question;
+	struct question *q = machine_question(&s->machine);
 
 	if (!helo_valid(name)) {
 		smtp_reply(s, 501, "5.5.4", "Syntax: %s domain or [address]", esmtp ? "EHLO" : "HELO");

@@ -133,7 +133,7 @@ static void accepted(struct smtp_session *s, const struct verdict *v)
 
 static void ask(struct smtp_session *s)
 {
-	struct question *q = &s->machine.question;
+	struct question *q = machine_question(&s->machine);
 	const struct envelope *e = &s->transaction.envelope;
 
 	smtp_session_begin(s, HOOK_ACCEPT_SENDER);

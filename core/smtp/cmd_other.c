@@ -29,7 +29,7 @@ void smtp_cmd_quit(struct smtp_session *s, struct slice args)
 
 static void verified(struct smtp_session *s, const struct verdict *v)
 {
-	struct slice address = s->machine.question.recipient.address;
+	struct slice address = machine_question(&s->machine)->recipient.address;
 
 	if (v->kind == VERDICT_NONE)
 		smtp_reply(s, 550, "5.1.1", "Not an address of this server");
@@ -39,7 +39,7 @@ static void verified(struct smtp_session *s, const struct verdict *v)
 
 static void expanded(struct smtp_session *s, const struct verdict *v)
 {
-	const struct recipient_target *t = s->machine.question.targets;
+	const struct recipient_target *t = machine_question(&s->machine)->targets;
 
 	if (v->kind == VERDICT_NONE || (!t && v->kind == VERDICT_ACCEPT)) {
 		smtp_reply(s, 550, "5.1.1", "Not an address of this server");
@@ -73,7 +73,7 @@ static bool parse(struct smtp_session *s, struct slice args, struct address_part
 
 static void ask(struct smtp_session *s, const struct address_parts *p, smtp_answered_fn *answered)
 {
-	struct question *q = &s->machine.question;
+	struct question *q = machine_question(&s->machine);
 
 	smtp_session_begin(s, HOOK_ACCEPT_RECIPIENT);
 	q->recipient.address = p->whole;

@@ -7,7 +7,7 @@
 
 static void log_refused(struct smtp_session *s, const struct verdict *v, const char *status)
 {
-	struct question *q = &s->machine.question;
+	struct question *q = machine_question(&s->machine);
 
 	s->transaction.refused++;
 	log_info("recipient refused", "session", s->machine.facts.id, "ip", s->machine.facts.remote_ip,
@@ -30,7 +30,7 @@ static void nobody(struct smtp_session *s, const struct verdict *v)
 static void nowhere(struct smtp_session *s, const struct verdict *v)
 {
 	log_warn("recipient accepted without a mailbox", "session", s->machine.facts.id,
-	         "to", arena_strdup(&s->scratch, s->machine.question.recipient.address),
+	         "to", arena_strdup(&s->scratch, machine_question(&s->machine)->recipient.address),
 	         "by", v->by, "where", v->where[0] ? v->where : NULL, NULL);
 	smtp_reply(s, 451, "4.3.0", "The recipient cannot be resolved now, try again later");
 	log_refused(s, v, "4.3.0");
@@ -38,7 +38,7 @@ static void nowhere(struct smtp_session *s, const struct verdict *v)
 
 static void answered(struct smtp_session *s, const struct verdict *v)
 {
-	struct question *q = &s->machine.question;
+	struct question *q = machine_question(&s->machine);
 
 	if (v->kind == VERDICT_NONE) {
 		nobody(s, v);
@@ -57,7 +57,7 @@ static void answered(struct smtp_session *s, const struct verdict *v)
 
 static void ask(struct smtp_session *s, const struct address_parts *path)
 {
-	struct question *q = &s->machine.question;
+	struct question *q = machine_question(&s->machine);
 
 	smtp_session_begin(s, HOOK_ACCEPT_RECIPIENT);
 	q->recipient.address = path->whole;

@@ -156,7 +156,7 @@ static bool presentable(const struct smtp_session *s, const char *text)
 
 bool smtp_reply_refusal(struct smtp_session *s, const struct verdict *v, struct smtp_failure *out)
 {
-	enum hook hook = s->machine.question.hook;
+	enum hook hook = machine_question(&s->machine)->hook;
 	bool disconnect = v->kind == VERDICT_DISCONNECT;
 	bool permanent = v->kind == VERDICT_REJECT || (disconnect && v->status[0] == '5');
 	const char *status = v->status, *text = v->text;

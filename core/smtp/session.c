@@ -109,7 +109,7 @@ static void go_on(struct smtp_session *s)
 {
 	s->machine.delay_ms = 0;
 	s->machine.wants = MACHINE_READ;
-	s->answered(s, &s->machine.question.verdict);
+	s->answered(s, &machine_question(&s->machine)->verdict);
 }
 
 void smtp_session_hold(struct smtp_session *s, uint32_t delay_ms, smtp_answered_fn *fn)
@@ -134,15 +134,15 @@ static void on_verdict(void *owner, struct question *q)
 
 void smtp_session_begin(struct smtp_session *s, enum hook hook)
 {
-	s->machine.question.owner = &s->machine;
-	question_begin(&s->machine.question, hook, on_verdict);
+	machine_question(&s->machine)->owner = &s->machine;
+	question_begin(machine_question(&s->machine), hook, on_verdict);
 }
 
 void smtp_session_ask(struct smtp_session *s, smtp_answered_fn *fn)
 {
 	s->answered = fn;
 	s->machine.wants = MACHINE_WAIT;
-	question_ask(&s->machine.question);
+	question_ask(machine_question(&s->machine));
 }
 
 /* States. */
@@ -383,7 +383,7 @@ static void session_free(struct machine *m)
 {
 	struct smtp_session *s = session_of(m);
 
-	question_cancel(&m->question);
+	question_cancel(m->question);
 	machine_observe(m, EVENT_DISCONNECT, SLICE(""), smtp_session_state_name(s), NULL, 0);
 	smtp_transaction_reset(&s->transaction);
 	login_clear(&s->login);

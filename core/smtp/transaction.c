@@ -429,7 +429,7 @@ static void check_whole(struct smtp_session *s)
 void smtp_transaction_finish(struct smtp_session *s)
 {
 	struct smtp_transaction *t = &s->transaction;
-	struct question *q = &s->machine.question;
+	struct question *q = machine_question(&s->machine);
 
 	if (!t->failure.code && !t->begun)
 		begin_message(s, buf_len(&t->first_line) > 0);

@@ -305,9 +305,9 @@ static void commit(struct maildrop *base, const unsigned *indexes, unsigned coun
 
 static void make_room(struct store_maildrop *m, uint64_t count)
 {
-	if (count <= m->room && m->room)
+	if (count <= m->room)
 		return;
-	m->room = (unsigned)(count > 16 ? count : 16);
+	m->room = (unsigned)count;
 	m->base.entries = mem_resize(m->base.entries, m->room * sizeof(*m->base.entries));
 	m->msgids = mem_resize(m->msgids, m->room * sizeof(*m->msgids));
 }
@@ -320,7 +320,7 @@ static int add_entry(struct store_maildrop *m, uint64_t uid, struct slice value)
 	if (schema_row_decode(value, &row) != ST_OK)
 		return MDB_CORRUPTED;
 	if (i == m->room)
-		make_room(m, (uint64_t)i * 2);
+		make_room(m, i ? (uint64_t)i * 2 : 16);
 	m->base.entries[i] = (struct maildrop_entry){
 		.uid = uid, .octets = row.octets, .flags = row.flags,
 	};

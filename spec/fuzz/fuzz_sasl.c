@@ -109,7 +109,7 @@ static void client_line(struct session *s, struct slice line, bool first, unsign
 	else
 		login_feed(&s->login, buf_slice(&text));
 	buf_free(&text);
-	FUZZ_CHECK(s->steps == before + 1 || (s->steps == before && s->machine.question.waiting));
+	FUZZ_CHECK(s->steps == before + 1 || (s->steps == before && machine_question(&s->machine)->waiting));
 	if (s->steps > before) {
 		FUZZ_CHECK(s->step != LOGIN_DONE && !s->machine.facts.identity.user);
 		FUZZ_CHECK((s->login.exchange != NULL) == (s->step == LOGIN_CHALLENGE));
@@ -133,7 +133,7 @@ static void check_login(struct slice in)
 	login_init(&s.login, &s.machine, on_step, &s);
 	(void)login_offered(&s.login, ~0u, false);
 	in = slice_skip(in, 2);
-	while (slice_cut(&in, '\n', &line) == ST_OK && !s.machine.question.waiting) {
+	while (slice_cut(&in, '\n', &line) == ST_OK && !machine_question(&s.machine)->waiting) {
 		first = first || !s.login.exchange;
 		client_line(&s, line, first, mechanism);
 		first = false;

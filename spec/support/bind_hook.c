@@ -164,9 +164,9 @@ static int l_asker_ask(lua_State *L)
 {
 	struct asker *a = check_asker(L);
 
-	question_begin(&a->machine.question, (enum hook)luaL_checkinteger(L, 2), on_answered);
-	question_ask(&a->machine.question);
-	lua_pushboolean(L, a->machine.question.waiting);
+	question_begin(machine_question(&a->machine), (enum hook)luaL_checkinteger(L, 2), on_answered);
+	question_ask(machine_question(&a->machine));
+	lua_pushboolean(L, machine_question(&a->machine)->waiting);
 	return 1;
 }
 
@@ -177,7 +177,7 @@ static int l_asker_answer(lua_State *L)
 	struct question *q = a->held;
 
 	if (!q)
-		q = &a->machine.question;           /* a second answer: the spec wants to see it die */
+		q = machine_question(&a->machine);           /* a second answer: the spec wants to see it die */
 	a->held = NULL;
 	verdict_set(&q->verdict, (enum verdict_kind)luaL_checkinteger(L, 2), lua_tostring(L, 3), "%s",
 	            luaL_optstring(L, 4, ""));
@@ -189,7 +189,7 @@ static int l_asker_answer(lua_State *L)
 
 static int l_asker_cancel(lua_State *L)
 {
-	question_cancel(&check_asker(L)->machine.question);
+	question_cancel(machine_question(&check_asker(L)->machine));
 	return 0;
 }
 
@@ -201,10 +201,10 @@ static int l_asker_state(lua_State *L)
 	lua_pushinteger(L, a->asked);
 	lua_pushinteger(L, a->answered);
 	lua_pushinteger(L, a->canceled);
-	lua_pushinteger(L, a->machine.question.generation);
-	lua_pushstring(L, verdict_name(a->machine.question.verdict.kind));
-	lua_pushboolean(L, a->machine.question.targets != NULL);
-	lua_pushboolean(L, a->machine.question.identity.user != NULL);
+	lua_pushinteger(L, machine_question(&a->machine)->generation);
+	lua_pushstring(L, verdict_name(machine_question(&a->machine)->verdict.kind));
+	lua_pushboolean(L, machine_question(&a->machine)->targets != NULL);
+	lua_pushboolean(L, machine_question(&a->machine)->identity.user != NULL);
 	return 7;
 }
 

@@ -289,11 +289,11 @@ static int l_answer(lua_State *L)
 {
 	struct session *s = check_session(L);
 
-	luaL_argcheck(L, s->machine.question.waiting, 1, "nothing was asked");
+	luaL_argcheck(L, machine_question(&s->machine)->waiting, 1, "nothing was asked");
 	lua_settop(L, 2);
 	if (lua_istable(L, 2))
-		fill_answer(L, &s->machine.question);
-	question_answer(&s->machine.question);
+		fill_answer(L, machine_question(&s->machine));
+	question_answer(machine_question(&s->machine));
 	return push_steps(L, s);
 }
 
@@ -324,7 +324,7 @@ static int l_offered(lua_State *L)
 static int l_facts(lua_State *L)
 {
 	struct session *s = check_session(L);
-	const struct verdict *v = &s->machine.question.verdict;
+	const struct verdict *v = &machine_question(&s->machine)->verdict;
 
 	lua_newtable(L);
 	set_text(L, "user", slice_from(s->machine.facts.identity.user));

@@ -244,6 +244,7 @@ static void feed_inbox(struct spec_session *s)
 	}
 	if (s->m->wants == MACHINE_TLS)
 		buf_reset(&s->inbox);
+	machine_rest(s->m);
 }
 
 /* feed(octets): what the machine does not take stays for the next time */

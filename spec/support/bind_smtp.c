@@ -363,6 +363,7 @@ static void turn(struct peer *p)
 			buf_consume(&p->input, buf_len(&p->input) - in.len);
 		}
 	} while (p->changed);
+	machine_rest(p->machine);
 }
 
 static struct peer *check(lua_State *L)
