@@ -44,7 +44,7 @@ struct login {
 	login_step_fn         *step;
 	struct login_exchange *exchange;      /* the mechanism's state while one runs */
 	struct buf             challenge;     /* base64 text to send with LOGIN_CHALLENGE */
-	struct buf             user;          /* whom the last exchange was for, as the client said */
+	struct buf             user;          /* whom the last refused exchange was for, as the client said */
 	unsigned               failures;      /* refused logins of this session, tempfails not counted */
 	bool                   plus_offered;  /* login_offered said SCRAM-SHA-256-PLUS */
 };

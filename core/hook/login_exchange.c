@@ -79,8 +79,12 @@ static void end(struct login *l, enum login_step step)
 	struct machine *m = l->machine;
 	struct buf line;
 
-	buf_reset(&l->user);
-	(void)buf_append(&l->user, buf_slice(&l->exchange->user));
+	/* Who signed in keeps nothing of it but the identity. */
+	buf_free(&l->user);
+	if (step == LOGIN_DONE)
+		buf_wipe(&l->challenge);
+	else
+		(void)buf_append(&l->user, buf_slice(&l->exchange->user));
 	buf_init(&line, 0);
 	(void)buf_printf(&line, "%s ", l->exchange->mechanism);
 	(void)buf_append(&line, buf_slice(&l->exchange->user));

@@ -35,6 +35,17 @@ static bool too_early(const struct pop3_session *s, const struct maildrop *m)
 	return delay && m->last_login && clock_wall() < m->last_login + (int64_t)delay;
 }
 
+/* Signed in for good: what only a login needs is given back. */
+static void forget_credentials(struct pop3_session *s)
+{
+	char **words[] = { &s->name, &s->account, &s->timestamp };
+
+	for (size_t i = 0; i < COUNT_OF(words); i++) {
+		free(*words[i]);
+		*words[i] = NULL;
+	}
+}
+
 static void enter_maildrop(struct pop3_session *s, struct maildrop *m)
 {
 	const struct facts *f = &s->machine.facts;
@@ -55,6 +66,7 @@ static void enter_maildrop(struct pop3_session *s, struct maildrop *m)
 	pop3_reply(s, POP3_TEXT_WELCOME,
 	           POP3_WITH(.n = slice_from(s->name ? s->name : f->identity.user), .m = s->left,
 	                     .o = s->octets_left));
+	forget_credentials(s);
 }
 
 static void on_opened(void *owner, enum status st, struct maildrop *m)
