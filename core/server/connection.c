@@ -155,6 +155,7 @@ static void secured(void *owner, enum status st)
 		return;
 	}
 	BOARD_ADD(c->worker->slot, tls_handshakes, 1);
+	c->worker->arrivals++;
 	if (!c->machine) {
 		fill_tls_facts(c, &c->facts->tls);
 		begin(c);
@@ -466,6 +467,7 @@ void server_connection_new(struct worker *w, const struct service_settings *serv
 	c->stream = stream_new_accepted(w->loop, fd, &events, c);
 	list_append(&w->connections, &c->link);
 	w->open++;
+	w->arrivals++;
 	timer_init(&c->timeout, w->loop, timed_out, c);
 	timer_init(&c->lifetime, w->loop, lived_too_long, c);
 	tick_init(&c->turn, turn, c);

@@ -4,6 +4,7 @@
 #include "server/worker.h"
 
 #include <cjson/cJSON.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,18 @@
 #include "server/title.h"
 
 enum { BEAT_MS = 250 /* least heartbeat: 1 s */, RETRY_MS = 50, EXIT_CONFIG = 78 };
+enum { RUSH = 1000, QUIET = 3 };          /* arrivals since the last trim; between two beats */
+
+/* A rush of clients leaves the heap full of holes between the sessions that stay, most of all
+ * where TLS handshakes ran side by side: when it is over, their pages go back to the system. */
+static void give_memory_back(struct worker *w)
+{
+	if (w->arrivals - w->arrivals_trim >= RUSH && w->arrivals - w->arrivals_beat <= QUIET) {
+		malloc_trim(0);
+		w->arrivals_trim = w->arrivals;
+	}
+	w->arrivals_beat = w->arrivals;
+}
 
 static void store_lives(void *owner, enum status st, const struct store_numbers *n)
 {
@@ -47,6 +60,7 @@ static void beat(void *owner)
 		w->asking = true;
 		store_numbers_get(w->store, store_lives, w);
 	}
+	give_memory_back(w);
 	timer_start(&w->beat, BEAT_MS);
 }
 

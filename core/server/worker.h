@@ -29,6 +29,8 @@ struct worker {
 	struct accept           *accept;
 	struct list              connections;
 	unsigned                 open;            /* connections in the list */
+	uint64_t                 arrivals;        /* connections and TLS handshakes so far */
+	uint64_t                 arrivals_beat, arrivals_trim;     /* at the last beat, at the last trim */
 	bool                     serving;         /* said to be ready */
 	bool                     asking;          /* whether the store lives */
 	bool                     leaving;         /* no new clients; ends with the last session */

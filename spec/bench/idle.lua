@@ -13,6 +13,18 @@ local kinds = {
   { name = "pop3s", scenario = "pop3-idle", service = "pop3s", tls = "implicit", goal = 12 },
 }
 
+---Wait until the server is at rest: all sessions are there, and their memory is given back.
+local function settle(pids)
+  local before, quiet = -1, 0
+  repeat
+    socket.sleep(0.5)
+    local now = 0
+    for _, pid in ipairs(pids) do now = now + kit.cpu(pid) end
+    quiet = now - before < 0.02 and quiet + 1 or 0
+    before = now
+  until quiet == 5
+end
+
 ---Hold that many sessions and say what they cost, in octets.
 local function hold(kind, count, workers)
   local s = kit.start { workers = workers }
@@ -25,18 +37,10 @@ local function hold(kind, count, workers)
   for first = 0, count - 1, GENERATOR_MAX do
     local part = math.min(GENERATOR_MAX, count - first)
     jobs[#jobs + 1] = kit.begin { scenario = kind.scenario, port = s.ports[kind.service], tls = kind.tls,
-      sessions = part, hold = 8 + count / 2500 * (kind.tls and 4 or 1), users = part,
+      sessions = part, hold = 6, users = part,
       user = ("user%d.%%u@example.test"):format(first) }
   end
-  local open
-  repeat
-    socket.sleep(0.25)
-    local _, text = s:command { "status", "--json" }
-    open = 0
-    for n in text:gmatch('"sessions":%s*(%d+)') do open = math.max(open, tonumber(n)) end
-    for n in text:gmatch('"' .. kind.scenario:match("^%w+") .. '":%s*(%d+)') do open = math.max(open, tonumber(n)) end
-  until open >= count or socket.gettime() - began > 300
-  socket.sleep(1)
+  settle(pids)
   local after, after_anonymous = kit.memory(pids)
   local pages = kit.socket_pages() - before_pages
   local seconds = socket.gettime() - began

@@ -6,7 +6,7 @@ local server = require "spec.support.server"
 local socket = require "socket"
 
 local M = { server = server, process = process, out = "build/bench" }
-M.load = "build/release/bench-load"
+M.load = "build/release/load"
 
 ---Everybody may sign in and everybody has a mailbox: what is measured is not the password hash.
 M.open_plugin = [[
