@@ -50,12 +50,22 @@ end
 ---"1700000000.M5P6_1.host,S=1234:2,S" -> the part that never changes, and the size it tells.
 local function parse_name(name)
   local base = name:match("^([^:]+)")
-  return base, math.tointeger(tonumber(base:match(",S=(%d+)")))
+  return base, base and math.tointeger(tonumber(base:match(",S=(%d+)")))
 end
 
----Seconds of arrival in the name, for the order; others come last.
+---Time of arrival as the name tells it: seconds, microseconds, and the number of the delivery.
+---Names of another kind come last.
 local function arrival(base)
-  return tonumber(base:match("^(%d+)")) or math.huge
+  local seconds, rest = base:match("^(%d+)%.?([^.,]*)")
+  if not seconds then return { math.huge, 0, 0 } end
+  return { tonumber(seconds), tonumber(rest:match("M(%d+)")) or 0, tonumber(rest:match("Q(%d+)")) or 0 }
+end
+
+local function earlier(a, b)
+  for i, x in ipairs(a.arrival) do
+    if x ~= b.arrival[i] then return x < b.arrival[i] end
+  end
+  return a.uid < b.uid
 end
 
 ---Finish a deletion that a crash interrupted.
@@ -127,18 +137,14 @@ function backend.list(box)
         local size, convert, why = measure(path, told)
         if size then
           box.messages[base] = { path = path, convert = convert }
-          entries[#entries + 1] = { uid = base, size = size }
+          entries[#entries + 1] = { uid = base, size = size, arrival = arrival(base) }
         elseif why ~= "notfound" then             -- another program took it away meanwhile
           return nil, convert
         end
       end
     end
   end
-  table.sort(entries, function(a, b)
-    local x, y = arrival(a.uid), arrival(b.uid)
-    if x ~= y then return x < y end
-    return a.uid < b.uid
-  end)
+  table.sort(entries, earlier)
   return entries
 end
 

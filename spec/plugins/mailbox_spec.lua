@@ -267,6 +267,19 @@ describe("mailbox_maildir", function()
     drop:close()
   end)
 
+  it("lists messages in the order of their arrival, to the microsecond", function()
+    local box = start()
+    open():close()
+    stage:spin(30)
+    local order = { "1700000000.M9RzQ1.h", "1700000000.M80RaQ2.h", "1700000000.M80RaQ10.h", "1700000001.M1P5.h", "another" }
+    for i = #order, 1, -1 do script.write(box .. "/new/" .. order[i], "n: " .. i .. "\r\n\r\n") end
+    script.write(box .. "/new/:2,S", FIRST)               -- no name of a message
+    local drop = open()
+    for i, uid in ipairs(order) do assert.equal(uid, drop:list()[i].uidl) end
+    assert.equal(#order, #drop:list())
+    drop:close()
+  end)
+
   it("finishes a deletion that a crash interrupted", function()
     local box = start()
     open():close()
