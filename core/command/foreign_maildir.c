@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/digest.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "command/foreign.h"
@@ -144,6 +145,21 @@ static bool uidl_valid(const char *uidl)
 	return len >= 1 && len <= 70;     /* RFC 1939, 7 */
 }
 
+/* Nobody else gave it one: the file's name is stable, so that the command may be repeated.  It is
+ * what qmail-pop3d took. */
+static const char *name_uidl(struct foreign_maildir *m, const char *file)
+{
+	const char *name = arena_strdup(&m->arena, base_name(file));
+	unsigned char digest[SHA256_SIZE];
+	char hex[2 * SHA256_SIZE + 1];
+
+	if (uidl_valid(name))
+		return name;
+	digest_sha256(slice_from(name), digest);
+	digest_hex(digest, sizeof(digest), hex);
+	return arena_strdup(&m->arena, slice_from(hex));
+}
+
 static void add(struct foreign_maildir *m, const struct map *known, const char *path,
                 const char *file)
 {
@@ -165,8 +181,7 @@ static void add(struct foreign_maildir *m, const struct map *known, const char *
 		e->received = st.st_mtime;
 	if (k)
 		e->uid = k->uid;
-	if (k && uidl_valid(k->uidl))
-		e->uidl = k->uidl;
+	e->uidl = k && uidl_valid(k->uidl) ? k->uidl : name_uidl(m, file);
 }
 
 static bool list(struct foreign_maildir *m, const struct map *known, const char *path,

@@ -53,17 +53,18 @@ uint64_t foreign_mbox_position(const struct foreign_mbox *m)
 	return m->position;
 }
 
-/* "From alice@example.org Sat Nov 21 20:15:09 2026" */
-static int64_t from_date(const char *line)
+/* "From alice@example.org Sat Nov 21 20:15:09 2026"; false: no such date. */
+static bool from_date(const char *line, int64_t *out)
 {
 	const char *date = strchr(line + 5, ' ');
 	struct tm tm = { 0 };
 
 	while (date && *date == ' ')
 		date++;
-	if (date && strptime(date, "%a %b %d %H:%M:%S %Y", &tm))
-		return timegm(&tm);
-	return time(NULL);
+	if (!date || !strptime(date, "%a %b %d %H:%M:%S %Y", &tm))
+		return false;
+	*out = timegm(&tm);
+	return true;
 }
 
 static bool starts(const struct foreign_mbox *m, const char *with)
@@ -95,7 +96,8 @@ static void take_uidl(struct foreign_mbox *m)
 
 enum status foreign_mbox_next(struct foreign_mbox *m, struct foreign_message *out, struct buf *text)
 {
-	bool header = true, empty = false;
+	bool header = true, empty = false, body = false;
+	int64_t when;
 
 	*out = (struct foreign_message){ 0 };
 	m->uidl[0] = '\0';
@@ -104,18 +106,22 @@ enum status foreign_mbox_next(struct foreign_mbox *m, struct foreign_message *ou
 		return ferror(m->file) ? ST_IO : ST_END;
 	if (!starts(m, "From "))
 		return ST_SYNTAX;
-	out->received = from_date(m->line);
+	if (!from_date(m->line, &out->received))
+		out->received = time(NULL);
 	for (next_line(m); m->len >= 0; next_line(m)) {
 		bool blank = m->line[0] == '\n' || strcmp(m->line, "\r\n") == 0;
 		const char *from = m->line;
 
-		if (empty && starts(m, "From "))
+		/* Behind the header a body may begin that nobody quoted: there it takes a date. */
+		if (empty && starts(m, "From ") && (body || from_date(m->line, &when)))
 			break;
 		/* The empty line before the next "From " belongs to the format, not to the message. */
 		if (empty && buf_append(text, SLICE("\n")) != ST_OK)
 			return ST_TOOBIG;
-		empty = blank && !header;
-		if (header && slice_istarts(slice_of(m->line, (size_t)m->len), SLICE("X-UIDL:"))) {
+		body = !header;
+		empty = blank;
+		/* The first one is the old system's; others came with the message. */
+		if (header && !*m->uidl && slice_istarts(slice_of(m->line, (size_t)m->len), SLICE("X-UIDL:"))) {
 			take_uidl(m);
 			continue;
 		}

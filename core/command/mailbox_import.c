@@ -60,6 +60,7 @@ static void put(struct import *im, const char *name, const struct foreign_messag
 {
 	struct item *i = MEM_NEW(struct item);
 	struct buf octets;
+	size_t octets_len;
 
 	buf_init(&octets, 0);
 	foreign_to_crlf(text, &octets);
@@ -72,8 +73,10 @@ static void put(struct import *im, const char *name, const struct foreign_messag
 	else
 		store_mailbox_import(im->access.store, slice_from(im->mailbox), i->message,
 		                     im->uidls ? f->uidl : NULL, f->received, item_done, i);
+	octets_len = buf_len(&octets);
 	buf_free(&octets);
-	wait_for(im, IN_FLIGHT);
+	/* A large message goes another way into the store, and small ones would overtake it there. */
+	wait_for(im, octets_len > MESSAGE_IN_MEMORY_MAX ? 0 : IN_FLIGHT);
 }
 
 static bool read_file(const char *path, struct buf *out)

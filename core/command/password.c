@@ -164,6 +164,13 @@ static const struct { const char *prefix; size_t min, max; } hashes[] = {
 	{ "$7$",  50, 200 },              /* scrypt */
 };
 
+/* Traditional DES: nothing but its length tells it from a password, so {CRYPT} must say so. */
+static bool is_des(const char *hash)
+{
+	return strlen(hash) == 13 && strspn(hash, "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	                                          "abcdefghijklmnopqrstuvwxyz") == 13;
+}
+
 const char *password_foreign(const char *hash, const char **why)
 {
 	static const char *const schemes[] = { "{CRYPT}", "{MD5-CRYPT}", "{SHA256-CRYPT}",
@@ -173,6 +180,8 @@ const char *password_foreign(const char *hash, const char **why)
 	for (unsigned i = 0; i < COUNT_OF(schemes); i++)
 		if (slice_istarts(slice_from(hash), slice_from(schemes[i]))) {
 			hash += strlen(schemes[i]);
+			if (i == 0 && is_des(hash))
+				return hash;
 			break;
 		}
 	if (hash && *hash == '{') {

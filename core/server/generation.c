@@ -159,6 +159,13 @@ struct generation *server_generation_new(const char *file, const struct generati
 	return g;
 }
 
+void server_generation_close(struct generation *g)
+{
+	for (unsigned i = 0; i < g->socket_count; i++)
+		close(g->sockets[i].fd);
+	g->socket_count = 0;
+}
+
 void server_generation_forget(const struct generation *g, const struct generation *keep)
 {
 	for (unsigned i = 0; g && i < g->socket_count; i++)

@@ -32,6 +32,9 @@ struct generation *server_generation_new(const char *file, const struct generati
 /* Close the sockets that `next` (may be NULL) did not inherit, and free. */
 void server_generation_free(struct generation *g, const struct generation *next);
 
+/* Listen no more: clients are refused at once and need not wait for a server that ends. */
+void server_generation_close(struct generation *g);
+
 /* In a child: close the sockets of g (may be NULL) that are not among those of `keep`. */
 void server_generation_forget(const struct generation *g, const struct generation *keep);
 

@@ -195,6 +195,7 @@ void server_master_stop(struct master *m, bool at_once)
 		if (m->reload)
 			server_reload_abort(m, "the server stops");
 		m->state = MASTER_STOPPING;
+		server_generation_close(m->generation);
 		tell_workers(m, CHANNEL_STOP);
 		timer_start(&m->kill, m->generation->config->stop_grace_ms + KILL_EXTRA_MS);
 	}

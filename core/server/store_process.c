@@ -9,12 +9,13 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { STORE_BACKLOG = 256, EXIT_SYSTEM = 71 };
+enum { STORE_BACKLOG = 256, EXIT_SYSTEM = 71, TAKEOVER_MS = 3000, TAKEOVER_STEP_MS = 20 };
 
 bool server_store_process_directory(const char *path, mode_t mode, const char *key, char **error)
 {
@@ -104,9 +105,22 @@ static int open_socket(const struct config *c, const struct privilege *p, char *
 	return -1;
 }
 
+/* The store of a master that was killed a moment ago still commits what it has. */
+static bool others_use(const struct store_settings *s)
+{
+	const struct timespec pause = { .tv_nsec = TAKEOVER_STEP_MS * 1000000 };
+	bool alive = server_store_process_alive(s);
+
+	for (int waited = 0; alive && waited < TAKEOVER_MS; waited += TAKEOVER_STEP_MS) {
+		nanosleep(&pause, NULL);
+		alive = server_store_process_alive(s);
+	}
+	return alive;
+}
+
 int server_store_process_open(const struct config *c, const struct privilege *p, char **error)
 {
-	if (server_store_process_alive(&c->store)) {
+	if (others_use(&c->store)) {
 		*error = mem_printf("store.path: another server or command uses %s; stop it or change "
 		                    "store.path", c->store.path);
 		return -1;

