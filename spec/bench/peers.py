@@ -66,7 +66,14 @@ class Server:
     def start(self):
         os.makedirs(self.dir)
         os.chmod(self.dir, 0o755)
-        argv = self.prepare()
+        self.launch(self.prepare())
+
+    def restart(self):
+        argv = self.process.args
+        self.stop()
+        self.launch(argv)
+
+    def launch(self, argv):
         with open(self.path("output"), "wb") as out:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                             start_new_session=True)

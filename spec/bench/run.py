@@ -143,6 +143,7 @@ def bench(server, results):
         keep(measure(server, name, service, args))
     for name, service, args in HELD:
         if wanted(name, WORKLOADS) and serves(server, service, args):
+            server.restart()                # what earlier sessions gave back would be used again
             keep(hold(server, name, service, args))
 
 
