@@ -45,16 +45,15 @@ static bool crlf_at(const struct message *m, struct slice s, ptrdiff_t lf)
 
 static bool any_8bit(struct slice s)
 {
-	uint64_t seen = 0;
+	uint64_t seen = 0, words[8];
 
-	while (s.len) {
-		uint64_t word = 0;
-		size_t n = s.len < sizeof(word) ? s.len : sizeof(word);
-
-		memcpy(&word, s.ptr, n);
-		seen |= word;
-		s = slice_skip(s, n);
+	for (; s.len >= sizeof(words); s = slice_skip(s, sizeof(words))) {
+		memcpy(words, s.ptr, sizeof(words));
+		for (size_t i = 0; i < COUNT_OF(words); i++)
+			seen |= words[i];
 	}
+	for (size_t i = 0; i < s.len; i++)
+		seen |= (unsigned char)s.ptr[i];
 	return seen & 0x8080808080808080u;
 }
 

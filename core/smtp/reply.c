@@ -9,7 +9,7 @@
 #include "mail/utf8.h"
 
 /* RFC 5321, 4.5.3.1.5: a reply line has at most 512 octets with its CRLF. */
-enum { REPLY_MAX = 510 };
+enum { REPLY_MAX = 510, STATUS_MAX = 11 };
 
 /* What a refusal is called where the verdict does not say: per hook, permanent and temporary. */
 static const struct { int reject, tempfail; const char *text, *later; } refusals[HOOK__COUNT] = {
@@ -62,19 +62,36 @@ static void clean(const struct smtp_session *s, char *text, size_t len)
 	}
 }
 
+/* "250-2.0.0 ", without printf: it is the same in every line. */
+static size_t put_head(char *line, int code, char separator, const char *status)
+{
+	struct slice enhanced = slice_head(slice_from(status), STATUS_MAX);
+	size_t len = 0;
+
+	line[len++] = (char)('0' + code / 100);
+	line[len++] = (char)('0' + code / 10 % 10);
+	line[len++] = (char)('0' + code % 10);
+	line[len++] = separator;
+	if (!status)
+		return len;
+	memcpy(line + len, enhanced.ptr, enhanced.len);
+	len += enhanced.len;
+	line[len++] = ' ';
+	return len;
+}
+
 static void put_line(struct smtp_session *s, int code, char separator, const char *status,
                      const char *fmt, va_list ap)
 {
 	struct machine *m = &s->machine;
 	char line[REPLY_MAX + 3];
-	int head = status ? snprintf(line, sizeof(line), "%03d%c%s ", code, separator, status)
-	                  : snprintf(line, sizeof(line), "%03d%c", code, separator);
-	int text = vsnprintf(line + head, (size_t)(REPLY_MAX + 1 - head), fmt, ap);
-	size_t len = (size_t)head + (size_t)(text > 0 ? text : 0);
+	size_t head = put_head(line, code, separator, status);
+	int text = vsnprintf(line + head, REPLY_MAX + 1 - head, fmt, ap);
+	size_t len = head + (size_t)(text > 0 ? text : 0);
 
 	if (len > REPLY_MAX)
 		len = REPLY_MAX;
-	clean(s, line + head, len - (size_t)head);
+	clean(s, line + head, len - head);
 	machine_observe(m, EVENT_REPLY, slice_of(line, len), smtp_session_state_name(s), s->verdict, 0);
 	line[len++] = '\r';
 	line[len++] = '\n';
