@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "mail/address.h"
+#include "mail/idna.h"
 
 enum { DEPTH_MAX = 10, TARGETS_MAX = 1000 };      /* aliases of aliases; mailboxes of one address */
 
@@ -63,7 +64,7 @@ static bool configured_domain(const struct config *c, struct slice domain)
 	return false;
 }
 
-static enum status local_domain(const struct config *c, struct store_client *store,
+static enum status known_domain(const struct config *c, struct store_client *store,
                                 struct slice domain, struct arena *a, struct store_domain *out)
 {
 	enum status st = store ? store_domain_get(store, domain, a, out) : ST_NOTFOUND;
@@ -75,6 +76,26 @@ static enum status local_domain(const struct config *c, struct store_client *sto
 	return st;
 }
 
+/* The domain as it was said, or in the spelling in which we know it: then *domain becomes that. */
+static enum status local_domain(const struct config *c, struct store_client *store,
+                                struct slice *domain, struct arena *a, struct store_domain *out)
+{
+	enum status st = known_domain(c, store, *domain, a, out);
+	struct idna_spellings other;
+
+	if (st != ST_NOTFOUND || idna_spell(*domain, a, &other) != ST_OK)
+		return st;
+	st = known_domain(c, store, other.ascii, a, out);
+	if (st == ST_OK)
+		*domain = other.ascii;
+	if (st != ST_NOTFOUND)
+		return st;
+	st = known_domain(c, store, other.unicode, a, out);
+	if (st == ST_OK)
+		*domain = other.unicode;
+	return st;
+}
+
 bool server_directory_local(const struct config *config, struct store_client *store,
                             struct slice domain)
 {
@@ -83,7 +104,7 @@ bool server_directory_local(const struct config *config, struct store_client *st
 	bool local;
 
 	arena_init(&a);
-	local = local_domain(config, store, domain, &a, &ignored) == ST_OK;
+	local = local_domain(config, store, &domain, &a, &ignored) == ST_OK;
 	arena_reset(&a);
 	return local;
 }
@@ -323,10 +344,10 @@ static enum found resolve(struct search *s, struct slice address, const struct s
 		return FOUND_NOTHING;
 	if (parts.domain.len == 0 || stands_for_us(s, &parts))
 		parts.domain = slice_from(c->default_domain ? c->default_domain : c->hostname);
+	st = local_domain(c, s->d->store, &parts.domain, &s->q->arena, &domain);
 	step.address = address_canonical(&parts, &s->q->arena);
 	step.domain = parts.domain;
 	step.plain = slice_head(step.address, step.address.len - parts.domain.len - 1);
-	st = local_domain(c, s->d->store, parts.domain, &s->q->arena, &domain);
 	if (st == ST_OK)
 		return search_domain(s, &step, &domain);
 	if (st != ST_NOTFOUND)

@@ -13,6 +13,8 @@ describe("the directory", function()
     for _, words in ipairs {
       { "domain", "add", "catch.test", "--catch-all", "bob@example.test" },
       { "domain", "add", "plain.test" },
+      { "domain", "add", "почта.test" },
+      { "domain", "add", "xn--d1acufc.test" },
       { "alias", "add", "team@example.test", "office@example.test", "alice@example.test" },
       { "alias", "add", "alice@example.test", "alice@example.test", "bob@example.test" },
       { "alias", "add", "here@plain.test", "there@plain.test" },
@@ -106,6 +108,17 @@ describe("the directory", function()
   it("gives what has no mailbox to the catch-all", function()
     assert.same({ "bob@example.test" }, delivered("anything@catch.test"))
     assert.same({ "bob@example.test" }, delivered("anything@plain.test"))
+  end)
+
+  it("knows a domain in all its spellings (RFC 5890)", function()
+    c:command("RSET")
+    c:command("MAIL FROM:<x@y.example> SMTPUTF8")
+    for _, address in ipairs {
+      "postmaster@почта.test", "postmaster@ПОЧТА.test", "postmaster@xn--80a1acny.test",
+      "postmaster@домен.test", "postmaster@XN--d1acufc.test",
+    } do rcpt(address, 250) end
+    rcpt("postmaster@xn--e1afmkfd.test", 550)
+    rcpt("postmaster@пример.test", 550)
   end)
 
   it("always has a postmaster", function()

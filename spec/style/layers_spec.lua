@@ -14,6 +14,7 @@ local libraries = {
   { pattern = "^lmdb%.h$", folders = { store = true } },
   { pattern = "^ev%.h$", folders = { net = true } },
   { pattern = "^stringprep%.h$", folders = { mail = true } },
+  { pattern = "^idna?%-?%w*%.h$", folders = { mail = true } },
   { pattern = "^crypt%.h$", folders = { command = true, script = true } },
   { pattern = "^cjson/", folders = { command = true, server = true } },
   { pattern = "^openssl/", folders = { net = true }, files = { ["core/base/digest.c"] = true } },

@@ -7,6 +7,7 @@
 #include "mail/date.h"
 #include "mail/dots.h"
 #include "mail/header.h"
+#include "mail/idna.h"
 #include "mail/lines.h"
 #include "mail/params.h"
 #include "mail/status_code.h"
@@ -424,6 +425,25 @@ static int l_status_code_valid(lua_State *L)
 	return 1;
 }
 
+/* idna_spell(domain) -> ascii, unicode; or status */
+static int l_idna_spell(lua_State *L)
+{
+	struct idna_spellings s;
+	struct arena a;
+
+	arena_init(&a);
+	enum status st = idna_spell(check_slice(L, 1), &a, &s);
+
+	if (st == ST_OK) {
+		push_slice(L, s.ascii);
+		push_slice(L, s.unicode);
+	} else {
+		lua_pushstring(L, status_name(st));
+	}
+	arena_reset(&a);
+	return st == ST_OK ? 2 : 1;
+}
+
 int luaopen_bind_mail(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
@@ -443,6 +463,7 @@ int luaopen_bind_mail(lua_State *L)
 		{ "base64_encode", l_base64_encode },
 		{ "utf8_valid", l_utf8_valid },
 		{ "utf8_ascii", l_utf8_ascii },
+		{ "idna_spell", l_idna_spell },
 		{ "header_fields", l_header_fields },
 		{ "header_count", l_header_count },
 		{ "trace_received", l_trace_received },
