@@ -40,7 +40,11 @@ static int l_place(lua_State *L)
 	struct report *r = lua_touserdata(L, 1);
 	lua_Debug ar;
 
-	if (lua_rawgeti(L, LUA_REGISTRYINDEX, r->call->fn) != LUA_TFUNCTION)
+	if (lua_rawgeti(L, LUA_REGISTRYINDEX, r->call->fn) == LUA_TTABLE && r->call->member) {
+		lua_pushstring(L, r->call->member);
+		lua_rawget(L, -2);
+	}
+	if (!lua_isfunction(L, -1))
 		return 0;
 	lua_getinfo(L, ">S", &ar);
 	r->function = mem_printf("%s:%d", ar.short_src, ar.linedefined);
@@ -154,12 +158,26 @@ static void finish(struct call *c, enum call_outcome outcome)
 	done(owner, outcome);
 }
 
+/* "plugins/one.lua:12: ": where the plugin waits. */
+static void where_it_waits(lua_State *co, char *out, size_t size)
+{
+	lua_Debug ar;
+
+	*out = '\0';
+	for (int level = 0; lua_getstack(co, level, &ar); level++)
+		if (lua_getinfo(co, "Sl", &ar) && ar.currentline > 0) {
+			snprintf(out, size, "%s:%d: ", ar.short_src, ar.currentline);
+			return;
+		}
+}
+
 static void on_wall(void *owner)
 {
 	struct call *c = owner;
-	char text[80];
+	char where[LUA_IDSIZE + 16], text[sizeof(where) + 80];
 
-	snprintf(text, sizeof(text), "no answer after %u ms (lua.wall)",
+	where_it_waits(c->co, where, sizeof(where));
+	snprintf(text, sizeof(text), "%sno answer after %u ms (lua.wall)", where,
 	         c->script->setup.config->lua.wall_ms);
 	stop_waiting(c);
 	log_failure(c, text, NULL);
@@ -241,6 +259,7 @@ struct call *call_new(struct script *s, struct plugin *p, const char *hook, call
 	c->hook = hook;
 	c->session = NULL;
 	c->fn = LUA_NOREF;
+	c->member = NULL;
 	c->done = done;
 	c->owner = owner;
 	c->cancelled = c->waiting = c->fresh = false;

@@ -34,7 +34,8 @@ struct call {
 	struct plugin  *plugin;
 	const char     *hook;             /* "accept_recipient", for the log */
 	const char     *session;          /* id, for the log; or NULL; must outlive the call */
-	int             fn;               /* registry reference of the plugin's function, for the log */
+	int             fn;               /* registry reference of the plugin's function, or of the */
+	const char     *member;           /* table where it has this name; for the log */
 	lua_State      *co;
 	int             ref;              /* keeps co alive */
 	uint32_t        generation;       /* changes when the call ends */

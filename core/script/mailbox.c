@@ -31,6 +31,12 @@ static void ask_backend(struct opening *o);
 
 void mailbox_push_glue(lua_State *L, struct backend *b, const char *name)
 {
+	struct call *c = script_of(L)->current;
+
+	if (c) {
+		c->fn = b->table;
+		c->member = name;
+	}
 	lua_rawgeti(L, LUA_REGISTRYINDEX, script_of(L)->glue);
 	lua_getfield(L, -1, name);
 	lua_remove(L, -2);

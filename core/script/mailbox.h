@@ -19,7 +19,8 @@ struct call;
 bool mailbox_init(struct script *s, char **error);
 void mailbox_stop(struct script *s);              /* drop what is in flight */
 
-/* Push a function of backend.lua and the backend's table: the first argument. */
+/* Push a function of backend.lua and the backend's table: the first argument.  The name is a
+ * literal; the log of the running call names the backend's function of that name. */
 void mailbox_push_glue(lua_State *L, struct backend *b, const char *name);
 
 /* ---- delivery.c ---- */

@@ -9,6 +9,23 @@
 local plugin = {}
 
 ---Register a function for a hook, or a backend for "mailbox".  While the plugin loads only.
+---
+---What the hooks get, all of them the session first, and what they may answer beside nil (no
+---opinion), reject, tempfail and disconnect:
+---
+---    accept_connection (session)                        accept
+---    accept_helo       (session, name)                  accept
+---    auth              (session, credentials)           { user =, mailbox =, quota = }
+---    secret            (session, mechanism, user)       { plain = } or SCRAM keys
+---    token             (session, mechanism, user, token)  { user =, mailbox =, quota = }
+---    accept_login      (session, identity)              accept
+---    accept_sender     (session, sender)                accept
+---    accept_recipient  (session, recipient)             accept{...}, discard
+---    accept_data       (session, envelope)              accept
+---    accept_message    (session, envelope, message)     accept, discard
+---    on_delete         (session, mailbox, deletion)     keep, tempfail; nil deletes
+---    on_connect, on_tls, on_command, on_reply, on_login, on_retrieved, on_disconnect, on_error
+---                      (session, event)                 nothing; they only watch
 ---@param name string
 ---@param fn function|moonpost.Backend
 ---@param filters? { priority?: integer, services?: string|string[], tls?: boolean, signed_in?: boolean }

@@ -45,6 +45,18 @@ describe("the guard #slow", function()
     assert.matches("must return mail.accept.*not a boolean", script.log())
   end)
 
+  it("logs the function's file and line when a mailbox backend answers something odd or nothing", function()
+    local stage = script.plugin([[plugin:hook("mailbox", {
+      open = function(_, name) if name:match("^slow") then mail.sleep(5) end return {} end,
+      list = function() return { { uid = 1, size = "x" } } end })]], { extra = "lua = { wall = 0.02 }" })
+    local _, status = script.open(stage, stage:session(), "odd@example.test")
+    assert.equal("TEMPFAIL", status)
+    assert.matches("function=%S+one%.lua:%d+.*entry 1 has no size", script.log())
+    _, status = script.open(stage, stage:session(), "slow@example.test")
+    assert.equal("TEMPFAIL", status)
+    assert.matches("one%.lua:%d+: no answer after 20 ms", script.log())
+  end)
+
   it("stops a plugin that loops while it is cleaned up after a cancel", function()
     local stage = script.plugin [[plugin:hook("accept_recipient", function(_, r)
       local x <close> = setmetatable({}, { __close = function() while true do end end })

@@ -249,7 +249,7 @@ for hook, question in pairs(questions) do
     it("is one when the plugin waits too long", function()
       local answer = ask("mail.sleep(10)", "lua = { wall = 0.05 }")
       assert.equal("tempfail", answer.kind)
-      assert.matches("no answer after 50 ms", script.log())
+      assert.matches("one%.lua:%d+: no answer after 50 ms", script.log())
     end)
 
     it("may wait", function()
