@@ -343,9 +343,11 @@ struct call *call_check(lua_State *L, const char *what)
 {
 	struct call *c = script_of(L)->current;
 
-	if (!c)
+	if (!c) {
 		luaL_error(L, "%s waits, so it can be used inside hooks only, not while the plugin is "
 		           "loaded or cleaned up", what);
+		return NULL;                      /* never reached: the error unwinds */
+	}
 	if (!lua_isyieldable(L))
 		luaL_error(L, "%s cannot wait here: not inside table.sort, string.gsub, require or a "
 		           "metamethod called from C; call it before", what);

@@ -51,7 +51,6 @@ static void read_on(struct reading *r)
 		size_t want = r->left < CHUNK ? r->left : CHUNK;
 
 		r->inside = true;
-		again = false;
 		r->over = false;
 		r->maildrop->ops->read(r->maildrop, r->index, r->offset, want, on_read, r);
 		r->inside = false;

@@ -38,8 +38,10 @@ void *handle_check(lua_State *L, int index, const char *metatable, const char *g
 {
 	struct handle **box = luaL_checkudata(L, index, metatable);
 
-	if (!*box || !(*box)->target)
+	if (!*box || !(*box)->target) {
 		luaL_error(L, "%s", gone);
+		return NULL;                      /* never reached: the error unwinds */
+	}
 	return (*box)->target;
 }
 

@@ -264,6 +264,7 @@ static const char *run_greedy(struct pattern_match *m, const struct node *n, con
 	}
 }
 
+__attribute__((nonnull))
 static const char *run_lazy(struct pattern_match *m, const struct node *n, const char *at)
 {
 	for (;;) {

@@ -70,8 +70,10 @@ static struct plugin *check_plugin(lua_State *L, const char *method)
 {
 	struct plugin **box = luaL_testudata(L, 1, metatable);
 
-	if (!box)
+	if (!box) {
 		luaL_error(L, "write plugin:%s(...), with a colon", method);
+		return NULL;                      /* never reached: the error unwinds */
+	}
 	return *box;
 }
 
