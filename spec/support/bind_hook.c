@@ -103,7 +103,6 @@ struct asker {
 	struct question *held;            /* asked, not answered yet */
 	unsigned         asked, answered, canceled, events;
 	enum event_kind  last_event;
-	bool             cleared;
 };
 
 static struct asker *check_asker(lua_State *L)
@@ -222,11 +221,7 @@ static int l_asker_observe(lua_State *L)
 
 static int l_asker_clear(lua_State *L)
 {
-	struct asker *a = check_asker(L);
-
-	if (!a->cleared)
-		machine_clear(&a->machine);
-	a->cleared = true;
+	machine_clear(&check_asker(L)->machine);
 	return 0;
 }
 

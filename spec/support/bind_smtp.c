@@ -7,7 +7,6 @@
  *     s:feed("EHLO x\r\n")  s:take()  s:wants()  s:answer(verdict)  s:delivered(results) ... */
 #include <stdio.h>
 #include <stdlib.h>
-
 #include <lauxlib.h>
 #include <lua.h>
 
