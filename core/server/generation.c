@@ -59,7 +59,7 @@ static int open_patiently(const struct address *a, bool starting)
 	for (int waited = 0; fd < 0 && errno == EADDRINUSE && starting && waited < TAKEOVER_MS;
 	     waited += TAKEOVER_STEP_MS) {
 		listen_holder(a, holder, sizeof(holder));
-		if (strncmp(holder, "worker.", strlen("worker.")) != 0 && *holder) {
+		if (strncmp(holder, "moonpost-worker", strlen("moonpost-worker")) != 0 && *holder) {
 			errno = EADDRINUSE;
 			break;
 		}

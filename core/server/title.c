@@ -34,9 +34,13 @@ void server_title_init(int argc, char **argv)
 
 void server_title_set(const char *name)
 {
+	char comm[16];
+
 	if (!area.start)
 		return;
 	memset(area.start, 0, (size_t)(area.end - area.start));
 	snprintf(area.start, (size_t)(area.end - area.start), "moonpost: %s", name);
-	(void)prctl(PR_SET_NAME, name, 0, 0, 0);
+	/* What top and "port is in use by" show; the kernel keeps 15 octets. */
+	snprintf(comm, sizeof(comm), "moonpost-%.6s", name);
+	(void)prctl(PR_SET_NAME, comm, 0, 0, 0);
 }

@@ -1,6 +1,7 @@
 -- Children of the master that die, hang or are ended by somebody else.
 local server = require "spec.support.server"
 local process = require("spec.support.bind")("process")
+local tree = require "spec.support.tree"
 local socket = require "socket"
 
 local function wait(what, seconds)
@@ -30,6 +31,7 @@ describe("a child of the master", function()
   it("shows its name to ps", function()
     assert.equal(1, #s:pids("moonpost: store"))
     assert.equal(1, #s:pids("moonpost: worker.1"))
+    assert.equal("moonpost-master\n", tree.read(("/proc/%d/comm"):format(s.pid)))
   end)
 
   for _, word in ipairs { "store", "worker" } do
