@@ -26,7 +26,7 @@ static const struct command {
 	const char   *usage;
 } commands[] = {
 /*    verb   allowed in  args      transcript   run            usage                             */
-	{ "USER", A,         1, WHOLE, SHOWN,       pop3_cmd_user, "USER name" },
+	{ "USER", A,         1, WHOLE, HIDE_SECOND, pop3_cmd_user, "USER name" },
 	{ "PASS", A,         1, WHOLE, HIDE_ALL,    pop3_cmd_pass, "PASS password" },
 	{ "APOP", A,         2, 2,     HIDE_SECOND, pop3_cmd_apop, "APOP name digest" },
 	{ "AUTH", A,         0, 2,     HIDE_SECOND, pop3_cmd_auth, "AUTH [mechanism [response]]" },

@@ -17,6 +17,8 @@ enum {
 	ANY      = REFUSALS | BIT(NONE) | BIT(ACCEPT),
 };
 
+enum { NAME_MAX_OCTETS = 320 };       /* local part, @ and domain (RFC 5321, 4.5.3.1) */
+
 /* Which verdicts a hook may give, and what it returns, in words. */
 static const char yes_or_no[] = "mail.accept(), mail.reject(...) or nil";
 static const char who[] = "an identity { user = \"...\" }, mail.reject(...) or nil";
@@ -87,6 +89,19 @@ static struct slice field(lua_State *L, int index, const char *name, bool requir
 	return s;
 }
 
+/* A name goes into the store, the log and replies. */
+static struct slice name_field(lua_State *L, int index, const char *name, bool required)
+{
+	struct slice s = field(L, index, name, required);
+
+	if (s.len > NAME_MAX_OCTETS)
+		luaL_error(L, "%s has more than %d octets", name, NAME_MAX_OCTETS);
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.ptr[i] < 0x20 || s.ptr[i] == 0x7f)
+			luaL_error(L, "%s contains a control character", name);
+	return s;
+}
+
 static uint64_t number(lua_State *L, int index, const char *name)
 {
 	uint64_t n = 0;
@@ -117,8 +132,8 @@ static void read_quota(lua_State *L, int index, struct identity *i)
 
 static void read_identity(lua_State *L, int index, struct question *q, const char *default_domain)
 {
-	struct slice user = field(L, index, "user", true);
-	struct slice mailbox = field(L, index, "mailbox", false);
+	struct slice user = name_field(L, index, "user", true);
+	struct slice mailbox = name_field(L, index, "mailbox", false);
 
 	if (user.len == 0)
 		luaL_error(L, "user may not be empty");
@@ -171,7 +186,7 @@ static void read_targets(lua_State *L, struct question *q, const char *default_d
 {
 	struct recipient_target **tail = &q->targets;
 	int options = lua_gettop(L);
-	struct slice mailbox = field(L, options, "mailbox", false);
+	struct slice mailbox = name_field(L, options, "mailbox", false);
 
 	q->targets = NULL;
 	if (mailbox.len)
@@ -195,7 +210,7 @@ static void read_targets(lua_State *L, struct question *q, const char *default_d
 static void read_accept(lua_State *L, int index, struct question *q, const char *default_domain)
 {
 	bool options = lua_getiuservalue(L, index, 1) == LUA_TTABLE;
-	struct slice user = options ? field(L, lua_gettop(L), "user", false) : SLICE_NONE;
+	struct slice user = options ? name_field(L, lua_gettop(L), "user", false) : SLICE_NONE;
 
 	if (q->hook == HOOK_ACCEPT_RECIPIENT && options)
 		read_targets(L, q, default_domain);

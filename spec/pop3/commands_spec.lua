@@ -97,6 +97,11 @@ describe("the table of commands", function()
         "command AUTH PLAIN ****" }, s:seen("command"))
     end)
 
+    it("nothing behind the name in USER: some type the password there", function()
+      s:say("USER kcope secret")
+      assert.same({ "command USER kcope ****" }, s:seen("command"))
+    end)
+
     it("no response of an exchange, and no challenge", function()
       s:say("AUTH LOGIN", "a2NvcGU=", "*")
       assert.same({ "command AUTH LOGIN", "reply + ****", "command ****", "reply + ****", "command *" },

@@ -151,6 +151,9 @@ describe("auth", function()
     ["an identity without user"] = "return { mailbox = 'x' }",
     ["an empty user"] = "return { user = '' }", ["a wrong quota"] = "return { user = 'b', quota = 'x' }",
     ["keep"] = "return mail.keep('x')", ["discard"] = "return mail.discard()",
+    ["a user with a line end"] = "return { user = 'a\\r\\nb' }",
+    ["a mailbox with a line end"] = "return { user = 'a', mailbox = 'a\\r\\nb' }",
+    ["a name without end"] = "return { user = ('x'):rep(1000) }",
   } do
     it("never accepts " .. name, function()
       local answer = ask_with(('plugin:hook("auth", function() %s end)'):format(text), LOGIN)
