@@ -138,8 +138,8 @@ def bench(server, results):
             fill(server)
             settle(server)
             filled = True
-        if "10000" in name and server.name == "sink":
-            continue
+        if server.name == "sink" and name.startswith(("pop3-C2", "pop3-10000")):
+            continue                        # it has one kind of maildrop: a hundred messages of 4 KiB
         keep(measure(server, name, service, args))
     for name, service, args in HELD:
         if wanted(name, WORKLOADS) and serves(server, service, args):
