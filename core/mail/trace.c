@@ -25,13 +25,27 @@ struct field {
 };
 
 /* Peer-chosen text inside a field: nothing that could end a line, open a comment or quote. */
+static bool harmless(const struct field *f, unsigned char c)
+{
+	switch (c) {
+	case '(': case ')': case '<': case '>': case '"': case '\\': case ';': case ',':
+		return false;
+	default:
+		return c > 32 && c != 127 && (c < 127 || f->utf8);
+	}
+}
+
 static void put_clean(struct field *f, struct slice text)
 {
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned char c = (unsigned char)text.ptr[i];
-		bool harmless = c > 32 && c != 127 && (c < 127 || f->utf8) && !strchr("()<>\"\\;,", c);
+	while (text.len) {
+		size_t n = 0;
 
-		(void)buf_append_byte(f->out, harmless ? (char)c : '?');
+		while (n < text.len && harmless(f, (unsigned char)text.ptr[n]))
+			n++;
+		(void)buf_append(f->out, slice_head(text, n));
+		if (n < text.len)
+			(void)buf_append_byte(f->out, '?');
+		text = slice_skip(text, n + 1);
 	}
 }
 

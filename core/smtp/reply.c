@@ -80,14 +80,27 @@ static size_t put_head(char *line, int code, char separator, const char *status)
 	return len;
 }
 
+/* Most replies are fixed words.  Returns the octets of the whole text; those that fit are there. */
+static size_t put_text(char *out, size_t size, const char *fmt, va_list ap)
+{
+	if (strchr(fmt, '%')) {
+		int n = vsnprintf(out, size, fmt, ap);
+
+		return n > 0 ? (size_t)n : 0;
+	}
+	size_t len = strlen(fmt);
+
+	memcpy(out, fmt, len < size ? len : size);
+	return len;
+}
+
 static void put_line(struct smtp_session *s, int code, char separator, const char *status,
                      const char *fmt, va_list ap)
 {
 	struct machine *m = &s->machine;
 	char line[REPLY_MAX + 3];
 	size_t head = put_head(line, code, separator, status);
-	int text = vsnprintf(line + head, REPLY_MAX + 1 - head, fmt, ap);
-	size_t len = head + (size_t)(text > 0 ? text : 0);
+	size_t len = head + put_text(line + head, REPLY_MAX + 1 - head, fmt, ap);
 
 	if (len > REPLY_MAX)
 		len = REPLY_MAX;
