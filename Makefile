@@ -155,7 +155,7 @@ lint:
 install: all
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(datadir)/moonpost $(DESTDIR)$(sysconfdir)/moonpost $(DESTDIR)$(unitdir)
 	install -m 755 $(OUT)/moonpost $(DESTDIR)$(bindir)/moonpost
-	cp -R --no-preserve=ownership lua plugins $(DESTDIR)$(datadir)/moonpost/
+	cp -R --no-preserve=ownership lua plugins README.md $(DESTDIR)$(datadir)/moonpost/
 	sed 's|@CONFDIR@|$(sysconfdir)/moonpost|; s|@BINDIR@|$(bindir)|; s|@DATADIR@|$(datadir)/moonpost|' bin/moonpost.service >$(DESTDIR)$(unitdir)/moonpost.service
 	test -e $(DESTDIR)$(sysconfdir)/moonpost/moonpost.lua || \
 		install -m 640 bin/moonpost.lua $(DESTDIR)$(sysconfdir)/moonpost/moonpost.lua

@@ -177,6 +177,7 @@ const char *password_foreign(const char *hash, const char **why)
 	                                       "{SHA512-CRYPT}", "{BLF-CRYPT}" };
 	size_t len;
 
+	hash = hash ? hash : "";
 	for (unsigned i = 0; i < COUNT_OF(schemes); i++)
 		if (slice_istarts(slice_from(hash), slice_from(schemes[i]))) {
 			hash += strlen(schemes[i]);
@@ -184,12 +185,12 @@ const char *password_foreign(const char *hash, const char **why)
 				return hash;
 			break;
 		}
-	if (hash && *hash == '{') {
+	if (*hash == '{') {
 		*why = "this password scheme is not known; crypt(3) hashes ({CRYPT}, $1$, $5$, $6$, $2y$, "
 		       "$y$) are";
 		return NULL;
 	}
-	len = hash ? strlen(hash) : 0;
+	len = strlen(hash);
 	*why = "this is not a crypt(3) hash ($1$, $5$, $6$, $2y$, $y$)";
 	for (unsigned i = 0; len && i < COUNT_OF(hashes); i++) {
 		if (strncmp(hash, hashes[i].prefix, strlen(hashes[i].prefix)) != 0)
