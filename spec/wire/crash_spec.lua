@@ -126,6 +126,47 @@ describe("after kill -9 under load", function()
     verify()
   end)
 
+  it("of one after the other, while readers delete: nothing is lost, deleted by halves or back again", function()
+    local reader_file = s.dir .. "/readers"
+    local readers = {}
+    for i, user in ipairs(USERS) do
+      readers[i] = assert(process.spawn({ "python3", "spec/wire/readers.py", tostring(s.ports.pop3), user,
+        s.users[user], stop_file, reader_file .. i }, nil, s.dir .. "/reader.out" .. i))
+    end
+    for _, kind in ipairs { "worker", "store", "worker", "store", "store", "worker" } do
+      more(40)
+      kill_one(kind)
+    end
+    more(40)
+    stop_load()
+    for _, reader in ipairs(readers) do
+      while not process.reap(reader) do socket.sleep(0.01) end
+    end
+    local _, sent = acknowledged()
+    assert.is_nil(sent:match("REFUSED[^\n]*"))
+    for i, user in ipairs(USERS) do
+      local code, output = server.run({ "python3", "spec/wire/fetch.py", tostring(s.ports.pop3), user, s.users[user] })
+      assert.equal(0, code, output)
+      local there, gone, deletions = {}, {}, tree.read(reader_file .. i)
+      for id in output:gmatch("[^\n]+") do there[id] = true end
+      assert.is_nil(deletions:match("BROKEN[^\n]*"))
+      assert.is_truthy(deletions:find("gone %d"), "no reader deleted anything")
+      for kind, ids in deletions:gmatch("(%a+) ([^\n]*)") do
+        local whole = true
+        for id in ids:gmatch("%S+") do whole = whole and not there[id] end
+        for id in ids:gmatch("%S+") do
+          if kind == "gone" then assert.is_nil(there[id], id .. " is back") end
+          gone[id] = gone[id] or kind == "gone" or whole
+        end
+      end
+      for id, to in sent:gmatch("(%S+) (%S+)") do
+        if to == user then assert.is_true(there[id] or gone[id] or false, id .. " is lost") end
+      end
+    end
+    local code, output = s:command { "store", "check" }
+    assert.equal(0, code, output)
+  end)
+
   it("of all at once, a new start finds everything", function()
     for _ = 1, 3 do
       more(60)
