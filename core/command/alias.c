@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/mem.h"
 #include "command/access.h"
 #include "command/groups.h"
@@ -97,16 +96,10 @@ int command_alias_remove(struct command_call *call)
 static void list_alias(struct table *t, const char *address, const char *const *targets,
                        unsigned count, const char *from)
 {
-	struct buf text;
-
-	buf_init(&text, 0);
-	for (unsigned i = 0; i < count; i++)
-		(void)buf_printf(&text, "%s%s", i ? " " : "", targets[i]);
 	table_text(t, address);
 	table_text(t, from);
-	table_text(t, buf_cstr(&text));
+	table_list(t, targets, count);
 	table_end_row(t);
-	buf_free(&text);
 }
 
 int command_alias_list(struct command_call *call)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 
 enum { COLUMNS_MAX = 12 };
@@ -48,6 +49,20 @@ static void put(struct table *t, char *text, cJSON *value)
 void table_text(struct table *t, const char *text)
 {
 	put(t, mem_strdup(text ? text : ""), text ? cJSON_CreateString(text) : cJSON_CreateNull());
+}
+
+void table_list(struct table *t, const char *const *texts, unsigned count)
+{
+	cJSON *list = cJSON_CreateArray();
+	struct buf words;
+
+	buf_init(&words, 0);
+	for (unsigned i = 0; i < count; i++) {
+		(void)buf_printf(&words, "%s%s", i ? " " : "", texts[i]);
+		cJSON_AddItemToArray(list, cJSON_CreateString(texts[i]));
+	}
+	put(t, mem_slice_dup(buf_slice(&words)), list);
+	buf_free(&words);
 }
 
 void table_number(struct table *t, uint64_t n)

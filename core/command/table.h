@@ -10,6 +10,7 @@ struct table;
 struct table *table_new(const struct command_call *call, const char *const *columns);
 
 void table_text(struct table *t, const char *text);       /* next cell; NULL: empty, JSON null */
+void table_list(struct table *t, const char *const *texts, unsigned count);   /* JSON array */
 void table_number(struct table *t, uint64_t n);
 void table_size(struct table *t, uint64_t octets, const char *zero);   /* people see "1.5 MiB" */
 void table_bool(struct table *t, bool value);

@@ -11,7 +11,7 @@ describe("moonpost alias", function()
   it("add sends mail to several, list shows it, remove ends it", function()
     assert.equal(0, (s:command { "alias", "add", "Info@example.test", "alice@example.test", "bob" }))
     local _, output = s:command { "alias", "list", "--json" }
-    assert.same({ alias = "info@example.test", from = "store", targets = "alice@example.test bob@example.test" },
+    assert.same({ alias = "info@example.test", from = "store", targets = { "alice@example.test", "bob@example.test" } },
       dkjson.decode(output)[1])
     assert.is_true((s:deliver("x@y.example", "info@example.test", "Subject: x\r\n\r\nx\r\n")))
     for _, user in ipairs { "alice@example.test", "bob@example.test" } do
