@@ -67,7 +67,8 @@ static int check(struct access *a)
 	} else {
 		cJSON_Delete(t.problems);
 	}
-	command_say(a->call, "checked: mailboxes %llu, entries %llu, messages %llu (%s), files %llu; problems %llu",
+	command_say(a->call, "checked: mailboxes %llu, entries %llu, messages %llu (%s), files %llu; "
+	            "problems %llu",
 	            (unsigned long long)r.mailboxes, (unsigned long long)r.rows,
 	            (unsigned long long)r.messages, command_format_size(r.octets),
 	            (unsigned long long)r.files, (unsigned long long)r.problems);
