@@ -93,7 +93,7 @@ end
 ---Ask and wait for the answer.
 function M.ask(stage, question)
   local asked = stage:ask(question)
-  stage:run(5000)
+  stage:run(30000)               -- ends with the answer
   return assert(asked:answer(), "no answer")
 end
 

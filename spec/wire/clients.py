@@ -12,9 +12,9 @@ ALICE, BOB = "alice@example.test", "bob@example.test"
 
 def sender():
     if transport == "tls":
-        smtp = smtplib.SMTP_SSL("localhost", smtp_port, timeout=20, context=context)
+        smtp = smtplib.SMTP_SSL("127.0.0.1", smtp_port, timeout=20, context=context)
     else:
-        smtp = smtplib.SMTP("localhost", smtp_port, timeout=20)
+        smtp = smtplib.SMTP("127.0.0.1", smtp_port, timeout=20)
     if transport == "starttls":
         smtp.starttls(context=context)
     if transport != "clear":
@@ -25,9 +25,9 @@ def sender():
 
 def reader():
     if transport == "tls":
-        pop = poplib.POP3_SSL("localhost", pop3_port, timeout=20, context=context)
+        pop = poplib.POP3_SSL("127.0.0.1", pop3_port, timeout=20, context=context)
     else:
-        pop = poplib.POP3("localhost", pop3_port, timeout=20)
+        pop = poplib.POP3("127.0.0.1", pop3_port, timeout=20)
     if transport == "starttls":
         pop.stls(context=context)
     capabilities = pop.capa()

@@ -148,7 +148,7 @@ describe("real clients", function()
 
   describe("msmtp", function()
     local function msmtp(options)
-      local rc = write("msmtprc", "account default\nhost localhost\nfrom " .. ALICE .. "\nuser " .. ALICE ..
+      local rc = write("msmtprc", "account default\nhost 127.0.0.1\nfrom " .. ALICE .. "\nuser " .. ALICE ..
         "\npassword alice-secret\ntls_trust_file " .. ca .. "\n" .. options .. "\n")
       require("spec.support.bind")("process").chmod(rc, 384)
       run({ "msmtp", "-C", rc, BOB }, letter)
@@ -173,7 +173,7 @@ describe("real clients", function()
         maildir .. "/cur'"))
       assert.is_true((s:deliver("x@y.example", BOB, sent)))
       assert.is_true((s:deliver("x@y.example", BOB, sent)))
-      local rc = write("mpoprc", "account default\nhost localhost\nuser " .. BOB .. "\npassword bob-secret\n" ..
+      local rc = write("mpoprc", "account default\nhost 127.0.0.1\nuser " .. BOB .. "\npassword bob-secret\n" ..
         "delivery maildir " .. maildir .. "\nuidls_file " .. s.dir .. "/uidls\nkeep off\ntls_trust_file " .. ca ..
         "\n" .. options .. "\n")
       require("spec.support.bind")("process").chmod(rc, 384)
@@ -197,7 +197,7 @@ describe("real clients", function()
   it("openssl s_client types a dialogue by hand", function()
     local output = run({ "sh", "-c", ("{ sleep 0.3; printf 'USER %s\\nPASS bob-secret\\n'; sleep 0.5; " ..
       "printf 'STAT\\nQUIT\\n'; sleep 0.3; } | openssl s_client -quiet -crlf -verify_return_error -CAfile %s " ..
-      "-connect localhost:%d 2>&1"):format(BOB, ca, s.ports.pop3s) })
+      "-connect 127.0.0.1:%d 2>&1"):format(BOB, ca, s.ports.pop3s) })
     assert.is_truthy(output:find("+OK 0 0", 1, true), output)
     assert.is_truthy(output:find("signing off", 1, true), output)
   end)
