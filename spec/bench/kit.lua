@@ -89,19 +89,24 @@ function M.memory(pids)
   return pss, anonymous
 end
 
----CPU seconds of a process so far, threads included.
-function M.cpu(pid)
-  local file = assert(io.open("/proc/" .. pid .. "/schedstat"))
-  file:close()
-  local ns = 0
+---CPU seconds so far of each thread of a process.
+function M.threads(pid)
+  local seconds = {}
   for task in lfs.dir("/proc/" .. pid .. "/task") do
     local f = task:find("^%d") and io.open("/proc/" .. pid .. "/task/" .. task .. "/schedstat")
     if f then
-      ns = ns + (f:read("n") or 0)
+      seconds[task] = (f:read("n") or 0) / 1e9
       f:close()
     end
   end
-  return ns / 1e9
+  return seconds
+end
+
+---CPU seconds of a process so far.
+function M.cpu(pid)
+  local sum = 0
+  for _, seconds in pairs(M.threads(pid)) do sum = sum + seconds end
+  return sum
 end
 
 ---Pids of the server: master, store and workers, by part.
@@ -120,7 +125,13 @@ function M.everybody(s)
   return all
 end
 
----Free kernel memory for sockets, in pages: /proc/net/sockstat.
+function M.cpu_of_all(s)
+  local sum = 0
+  for _, pid in ipairs(M.everybody(s)) do sum = sum + M.cpu(pid) end
+  return sum
+end
+
+---Kernel memory of sockets, in pages: /proc/net/sockstat.
 function M.socket_pages()
   for line in io.lines("/proc/net/sockstat") do
     local pages = line:match("^TCP:.*mem (%d+)")
