@@ -56,7 +56,7 @@ end)
 
 -- Eight clients that send 4 KiB messages one by one: enough to see, not enough to fill the machine.
 local function small(s)
-  return kit.run { scenario = "smtp-send", port = s.ports.mta, sessions = 8, users = 8, messages = 1000000,
+  return kit.run { scenario = "smtp-send", port = s.ports.mta, sessions = 8, users = 8, messages = 20,
     seconds = SECONDS, size = 4096, user = "user%u@example.test" }
 end
 
@@ -77,7 +77,7 @@ local beside = {
       return ("%d sent, the slowest took %.0f ms"):format(sent, worst * 1000)
     end },
   { name = "a plugin that computes", start = function(s)
-      return kit.begin { scenario = "smtp-send", port = s.ports.mta, sessions = 2, users = 2, messages = 1000000,
+      return kit.begin { scenario = "smtp-send", port = s.ports.mta, sessions = 2, users = 2, messages = 20,
         seconds = SECONDS, size = 4096, user = "slow%u@example.test" }
     end, stop = function(job)
       local r = kit.finish(job)
@@ -99,6 +99,7 @@ for _, workers in ipairs { 1, 2 } do
       p50[i], p99[i], rate[i] = p50[i] or {}, p99[i] or {}, rate[i] or {}
       local job = load.start(s)
       local r = small(s)
+      if os.getenv("VERBOSE") then print(load.name, r.per_second, r.p99_us) end
       notes[i] = load.stop(job) or ""
       table.insert(p50[i], r.p50_us)
       table.insert(p99[i], r.p99_us)
