@@ -28,7 +28,6 @@ void pop3_settings_default(struct pop3_settings *s)
 		.expire_days = -1,
 		.auth_mechanisms = LOGIN_PLAIN | LOGIN_LOGIN | LOGIN_SCRAM_SHA_256 |
 		                   LOGIN_SCRAM_SHA_256_PLUS | LOGIN_OAUTHBEARER | LOGIN_XOAUTH2,
-		.auth_without_tls_on_loopback = true,
 	};
 }
 

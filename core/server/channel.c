@@ -75,6 +75,12 @@ void server_channel_free(struct channel *c)
 		free(c);
 }
 
+void server_channel_last_words(struct channel *c)
+{
+	if (c && !c->reading)
+		readable(c, LOOP_READABLE);
+}
+
 int server_channel_fd(const struct channel *c)
 {
 	return c->fd;

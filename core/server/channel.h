@@ -39,6 +39,9 @@ bool server_channel_pair(int fds[2]);
 struct channel *server_channel_new(struct loop *l, int fd, channel_message_fn *message,
                                    channel_closed_fn *closed, void *owner);
 void server_channel_free(struct channel *c);      /* closes; NULL is fine */
+/* Hand over now what the other side, gone already, said last: the child's end may be told first. */
+void server_channel_last_words(struct channel *c);      /* NULL is fine */
+
 int  server_channel_fd(const struct channel *c);
 
 /* BUSY when the other side does not read fast enough: the message is dropped.  CLOSED. */

@@ -309,6 +309,9 @@ static void ended_early(struct master *m, bool is_store, int status)
 static void ended(void *owner, int pid, int status)
 {
 	struct process *p = owner;
+
+	server_channel_last_words(p->channel);
+
 	struct master *m = p->master;
 	uint64_t uptime_ms = clock_ms() - p->started_ms;
 	bool stopping = m->state >= MASTER_STOPPING;

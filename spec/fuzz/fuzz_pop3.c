@@ -344,6 +344,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	log_set_level(LOG_LEVEL_ERROR + 1);
 	pop3_settings_default(&settings);
+	settings.auth_without_tls_on_loopback = true;
 	settings.apop = data[0] & APOP;
 	settings.auth_mechanisms |= LOGIN_CRAM_MD5;
 	settings.auth_failure_delay_ms = 1;

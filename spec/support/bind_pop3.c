@@ -192,6 +192,7 @@ static int l_new(lua_State *L)
 	lua_newtable(L);
 	s->events = luaL_ref(L, LUA_REGISTRYINDEX);
 	pop3_settings_default(&s->settings);
+	s->settings.auth_without_tls_on_loopback = true;   /* most specs sign in in clear */
 	if (bind_pop3_option(s, "settings") == LUA_TTABLE)
 		read_settings(L, &s->settings);
 	lua_pop(L, 1);

@@ -232,10 +232,10 @@ end
 function M.parent_of(pid)
   local file = io.open("/proc/" .. pid .. "/stat")
   if not file then return nil end
-  local text = file:read("a")
+  local text = file:read("a") or ""             -- it may end between open and read
   file:close()
   local state, parent = text:match("%) (%u) (%d+)")
-  return state ~= "Z" and tonumber(parent) or nil
+  return parent and state ~= "Z" and tonumber(parent) or nil
 end
 
 ---The children of the master: { pid =, name = "store" or "worker.1" ... }.
