@@ -134,6 +134,7 @@ static void say(struct machine *m, struct slice in)
 	if (buf_len(&m->out) == 0)
 		die("the session does not reply");
 	buf_reset(&m->out);
+	machine_rest(m);                 /* as the host does between groups */
 }
 
 static void end(struct machine *m)
