@@ -25,7 +25,7 @@ function M.start(config, plugins)
     log = { level = "warn" }, max_sessions = 100000, max_sessions_per_ip = 100000,
     max_session_time = 14400, handshake_timeout = 120,
     smtp = { command_timeout = 1800, max_transactions = 0 },
-    pop3 = { login_timeout = 600, idle_timeout = 1800 },
+    pop3 = { login_timeout = 600, idle_timeout = 1800, auth_without_tls_on_loopback = true },
     store = { map_octets = 32 << 30 },
     lua = { cpu = 0.05 },
   }

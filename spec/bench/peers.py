@@ -165,6 +165,7 @@ return {{
     {{ service = "pop3", address = "{HOST}:{p[POP3]}" }},
     {{ service = "pop3s", address = "{HOST}:{p[POP3S]}" }},
   }},
+  pop3 = {{ auth_without_tls_on_loopback = true }},
   log = {{ level = "warn" }},
   plugin_path = {{ "plugins" }}, plugins = {{ "answer", "auth_users" }}, users = users,
 }}

@@ -90,7 +90,7 @@ def line(name, server, row, words=""):
     text = f"{name:20} {server:11} {number(row.get('per_second')):>9} {number(row.get('mb_per_second')):>7} " \
            f"{number(row.get('cpu_us')):>10} {number(ms[0]):>8} {number(ms[1]):>8} {number(row.get('session_kib')):>8}"
     if row["failed"]:
-        words = f"{row['failed']:.0f} FAILED: {row.get('error', '')}  {words}"
+        words = f"{row['failed']:.0f} FAILED: {row.get('error', '')}"
     return f"{text}  {words}".rstrip()
 
 
