@@ -117,6 +117,7 @@ void smtp_cmd_auth(struct smtp_session *s, struct slice args)
 	struct slice initial = slice_trim(slice_skip(args, blank));
 	unsigned mechanism = login_mechanism(name);
 
+	s->auth_failure = (struct smtp_failure){ 0 };
 	if (!mechanism_usable(s, mechanism))
 		return;
 	if (slice_find(initial, ' ') < initial.len) {

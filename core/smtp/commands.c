@@ -26,7 +26,8 @@ static const struct smtp_command commands[] = {
 	  "RCPT TO:<address>",          "names a recipient; repeat it (RFC 5321, 4.1.1.3)" },
 	{ "DATA",     ENVELOPE,    NO_ARGUMENTS | NEEDS_AUTH,     smtp_cmd_data,
 	  "DATA",                       "the message follows 354, ended by <CRLF>.<CRLF> (RFC 5321, 4.1.1.4)" },
-	{ "BDAT",     ANY,         WANTS_ARGUMENT,                smtp_cmd_bdat,
+	/* Whatever we think of it, the chunk behind it must be read: it runs wherever it can come. */
+	{ "BDAT",     ANY | SMTP_REFUSED, WANTS_ARGUMENT | NEEDS_NO_TLS, smtp_cmd_bdat,
 	  "BDAT octets [LAST]",         "a chunk of the message follows at once (RFC 3030)" },
 	{ "RSET",     ANY,         NO_ARGUMENTS,                  smtp_cmd_rset,
 	  "RSET",                       "forgets the mail begun (RFC 5321, 4.1.1.5)" },

@@ -207,6 +207,16 @@ describe("BDAT", function()
     assert.equal(0, #peer.mails)
   end)
 
+  it("before TLS, where that is required, and in a refused session is read and 503", function()
+    local peer = smtp.peer({ require_tls = true, tls_available = true }):hello()
+    peer.session:feed(chunk "QUIT\r\n" .. "NOOP\r\n")
+    assert.equal("503 250", codes(peer.session:take()))
+    local refused = smtp.peer { policy = function() return { kind = "reject" } end }
+    refused.session:take()
+    refused.session:feed(chunk "QUIT\r\n" .. "NOOP\r\n")
+    assert.equal("503 503", codes(refused.session:take()))
+  end)
+
   it("out of place is 503, and the chunk is read all the same", function()
     local peer = smtp.peer():hello()
     peer.session:feed(chunk "RSET\r\n" .. "NOOP\r\n")
