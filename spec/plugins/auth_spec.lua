@@ -52,6 +52,8 @@ describe("auth_users", function()
     login(stage, "carol", PASSWORD)
     local asked = stage:ask { hook = "auth", mechanism = "PLAIN", user = "carol", password = PASSWORD,
       authzid = "" }
+    -- At once, or on the next turn when the guard's tick fell on this call; a hash takes longer.
+    if not asked:answer() then stage:run(3) end
     assert.equal("accept", asked:answer().kind)
     asked = stage:ask { hook = "auth", mechanism = "PLAIN", user = "carol", password = "wrong", authzid = "" }
     assert.is_nil(asked:answer())
