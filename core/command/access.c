@@ -183,3 +183,14 @@ bool access_confirm(struct access *a, const char *text)
 	fprintf(stderr, "%s [y/N] ", text);
 	return fgets(answer, sizeof(answer), stdin) && ascii_lower(answer[0]) == 'y';
 }
+
+int access_run(struct command_call *call, int (*fn)(struct access *a))
+{
+	struct access a;
+	int code = access_open(&a, call);
+
+	if (code == COMMAND_OK)
+		code = fn(&a);
+	access_close(&a);
+	return code;
+}

@@ -25,6 +25,9 @@ int access_open(struct access *a, struct command_call *call);
 int access_config(struct access *a, struct command_call *call);   /* only a->config */
 void access_close(struct access *a);
 
+/* The frame of most sub-commands: open, run fn, close.  Its exit code, or that of opening. */
+int access_run(struct command_call *call, int (*fn)(struct access *a));
+
 /* Use as `done` with the access as owner, then access_wait(). */
 void access_done(void *access, enum status st);
 enum status access_wait(struct access *a);

@@ -57,13 +57,7 @@ static int add(struct access *a)
 
 int command_alias_add(struct command_call *call)
 {
-	struct access a;
-	int code = access_open(&a, call);
-
-	if (code == COMMAND_OK)
-		code = add(&a);
-	access_close(&a);
-	return code;
+	return access_run(call, add);
 }
 
 static int remove_alias(struct access *a)
@@ -84,13 +78,7 @@ static int remove_alias(struct access *a)
 
 int command_alias_remove(struct command_call *call)
 {
-	struct access a;
-	int code = access_open(&a, call);
-
-	if (code == COMMAND_OK)
-		code = remove_alias(&a);
-	access_close(&a);
-	return code;
+	return access_run(call, remove_alias);
 }
 
 static void list_alias(struct table *t, const char *address, const char *const *targets,

@@ -46,13 +46,7 @@ static int add(struct access *a)
 
 int command_domain_add(struct command_call *call)
 {
-	struct access a;
-	int code = access_open(&a, call);
-
-	if (code == COMMAND_OK)
-		code = add(&a);
-	access_close(&a);
-	return code;
+	return access_run(call, add);
 }
 
 static int remove_domain(struct access *a)
@@ -77,13 +71,7 @@ static int remove_domain(struct access *a)
 
 int command_domain_remove(struct command_call *call)
 {
-	struct access a;
-	int code = access_open(&a, call);
-
-	if (code == COMMAND_OK)
-		code = remove_domain(&a);
-	access_close(&a);
-	return code;
+	return access_run(call, remove_domain);
 }
 
 static const char *configured_catch_all(const struct config *c, const char *domain)

@@ -112,13 +112,7 @@ static int show(struct access *a)
 
 int command_mailbox_show(struct command_call *call)
 {
-	struct access a;
-	int code = access_open(&a, call);
-
-	if (code == COMMAND_OK)
-		code = show(&a);
-	access_close(&a);
-	return code;
+	return access_run(call, show);
 }
 
 static int purge(struct access *a)
@@ -159,11 +153,5 @@ static int purge(struct access *a)
 
 int command_mailbox_purge(struct command_call *call)
 {
-	struct access a;
-	int code = access_open(&a, call);
-
-	if (code == COMMAND_OK)
-		code = purge(&a);
-	access_close(&a);
-	return code;
+	return access_run(call, purge);
 }

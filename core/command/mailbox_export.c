@@ -226,11 +226,5 @@ static int run(struct access *a)
 
 int command_mailbox_export(struct command_call *call)
 {
-	struct access a;
-	int code = access_open(&a, call);
-
-	if (code == COMMAND_OK)
-		code = run(&a);
-	access_close(&a);
-	return code;
+	return access_run(call, run);
 }

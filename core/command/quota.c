@@ -118,11 +118,5 @@ static int set(struct access *a)
 
 int command_quota_set(struct command_call *call)
 {
-	struct access a;
-	int code = access_open(&a, call);
-
-	if (code == COMMAND_OK)
-		code = set(&a);
-	access_close(&a);
-	return code;
+	return access_run(call, set);
 }
