@@ -15,12 +15,8 @@ struct map_entry {
 	char              key[];
 };
 
-static uint64_t hash_key(struct slice s)
+uint64_t map_hash(struct slice s, uint64_t seed)
 {
-	static uint64_t seed;
-
-	if (!seed)
-		seed = random_u64() | 1;
 	uint64_t h = seed ^ (s.len * 0x9e3779b97f4a7c15u);
 
 	while (s.len) {
@@ -32,8 +28,17 @@ static uint64_t hash_key(struct slice s)
 		h ^= h >> 32;
 		s = slice_skip(s, n);
 	}
-	h *= seed;
+	h *= seed | 1;
 	return h ^ (h >> 29);
+}
+
+static uint64_t hash_key(struct slice key)
+{
+	static uint64_t seed;
+
+	if (!seed)
+		seed = random_u64() | 1;
+	return map_hash(key, seed);
 }
 
 void map_init(struct map *m)

@@ -5,6 +5,9 @@
 
 #include "base/slice.h"
 
+/* Who does not know the seed cannot choose keys that share a value. */
+uint64_t map_hash(struct slice key, uint64_t seed);
+
 struct map_entry;
 
 struct map {

@@ -50,8 +50,8 @@ struct maildrop {
 	uint64_t                   octets;         /* sum over the entries */
 	uint32_t                   uidvalidity;
 	int64_t                    last_login;     /* seconds since 1970 of the session before, or 0 */
-	bool                       unused;         /* set before close: the client was sent away, this
-	                                            * was no session and last_login stays what it is */
+	int64_t                    login_time;     /* the session sets it when it must be the last_login
+	                                            * of the next; 0: nobody will ask */
 };
 
 /* Write the UIDL of an entry (at most 70 octets and a NUL) into out (RFC 1939, 7). */

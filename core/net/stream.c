@@ -142,7 +142,7 @@ static long send_plain(struct stream *s, struct slice octets)
 	ssize_t n;
 
 	do
-		n = send(s->fd, octets.ptr, octets.len, MSG_NOSIGNAL);
+		n = send(s->fd, octets.ptr, octets.len, MSG_NOSIGNAL | (s->last ? MSG_MORE : 0));
 	while (n < 0 && errno == EINTR);
 	if (n >= 0)
 		return n;
@@ -452,6 +452,11 @@ void stream_flush(struct stream *s, bool want_drained)
 	if ((s->drained_owed && buf_len(&s->output) == 0) ||
 	    (wants_input(s) && stream_tls_pending(s)))
 		loop_tick(s->loop, &s->tick);
+}
+
+void stream_last(struct stream *s)
+{
+	s->last = true;
 }
 
 void stream_read(struct stream *s, bool on)

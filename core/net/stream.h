@@ -45,6 +45,10 @@ struct buf *stream_output(struct stream *s);      /* append here, then stream_fl
  * when all was written at once: on the next turn, only if wanted was asked by want_drained). */
 void stream_flush(struct stream *s, bool want_drained);
 
+/* What is flushed from now on is the last, a shutdown or free follows at once: the kernel may send
+ * both in one packet. */
+void stream_last(struct stream *s);
+
 /* Turn reading on or off.  Off is back-pressure: the kernel's window fills. */
 void stream_read(struct stream *s, bool on);
 

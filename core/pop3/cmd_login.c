@@ -51,7 +51,6 @@ static void enter_maildrop(struct pop3_session *s, struct maildrop *m)
 	const struct facts *f = &s->machine.facts;
 
 	if (too_early(s, m)) {
-		m->unused = true;
 		m->ops->close(m);
 		log_info("maildrop refused", "session", f->id, "user", f->identity.user, "reason",
 		         "login delay", NULL);
@@ -59,6 +58,8 @@ static void enter_maildrop(struct pop3_session *s, struct maildrop *m)
 		pop3_reply(s, POP3_TEXT_LOGIN_DELAY, POP3_WITH(.u = s->settings->login_delay_s));
 		return;
 	}
+	if (s->settings->login_delay_s)
+		m->login_time = clock_wall();
 	pop3_cmd_enter_maildrop(s, m);
 	log_info("login", "session", f->id, "protocol", "pop3", "user", f->identity.user, "mailbox",
 	         f->identity.mailbox, "method", s->method, "ip", f->remote_ip, "tls", f->tls.version,

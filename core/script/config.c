@@ -135,6 +135,7 @@ void config_free(struct config *c)
 	if (!c)
 		return;
 	mem_wipe(c->tls.ticket_key, sizeof(c->tls.ticket_key));
+	map_free(&c->user_names, NULL);
 	arena_reset(&c->arena);
 	free(c);
 }

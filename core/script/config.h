@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "net/listen.h"
 #include "net/tls.h"
 #include "pop3/session.h"
@@ -71,6 +72,7 @@ struct config {
 	struct config_alias     *aliases;   unsigned alias_count;
 	struct config_catch_all *catch_all; unsigned catch_all_count;
 	struct config_user      *users;     unsigned user_count;
+	struct map               user_names;      /* canonical name -> its struct config_user */
 	struct config_plugin   *plugins;   unsigned plugin_count;
 	const char **plugin_path;         /* directories; NULL-terminated */
 	struct tls_settings   tls;

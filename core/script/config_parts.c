@@ -288,9 +288,8 @@ static void read_user(struct config_reader *r, unsigned index, void *arg)
 	lua_pop(r->L, 1);
 	if (!u->name)
 		u->name = "";
-	for (unsigned i = 0; i < index; i++)
-		if (*u->name && strcmp(users[i].name, u->name) == 0)
-			config_read_problem(r, "%s is there already", u->name);
+	if (*u->name && map_put(&r->config->user_names, slice_from(u->name), u))
+		config_read_problem(r, "%s is there already", u->name);
 	buf_truncate(&r->path, len);
 }
 

@@ -1,5 +1,5 @@
 /* Looking up accounts; remembering verified passwords without keeping them: the map's keys are
- * HMACs under a random key of this process. */
+ * HMACs under a random key of this process, its values the times until which they are good. */
 #include "script/users.h"
 
 #include <stdlib.h>
@@ -26,19 +26,16 @@ static struct slice full_name(struct script *s, struct slice name, struct arena 
 static bool in_configuration(const struct config *c, struct slice name, struct arena *a,
                              struct store_user *out, const char **mailbox)
 {
-	for (unsigned i = 0; i < c->user_count; i++) {
-		const struct config_user *u = &c->users[i];
+	const struct config_user *u = map_get(&c->user_names, name);
 
-		if (!slice_eq(slice_from(u->name), name))
-			continue;
-		*out = (struct store_user){
-			.name = arena_strdup(a, name), .password = arena_strdup(a, slice_from(u->password)),
-			.quota_octets = u->quota_octets, .quota_messages = u->quota_messages,
-		};
-		*mailbox = u->mailbox ? u->mailbox : out->name;
-		return true;
-	}
-	return false;
+	if (!u)
+		return false;
+	*out = (struct store_user){
+		.name = arena_strdup(a, name), .password = arena_strdup(a, slice_from(u->password)),
+		.quota_octets = u->quota_octets, .quota_messages = u->quota_messages,
+	};
+	*mailbox = u->mailbox ? u->mailbox : out->name;
+	return true;
 }
 
 enum status users_get(struct script *s, struct slice name, struct arena *a, struct store_user *out,
@@ -64,47 +61,49 @@ static void make_key(struct script *s, struct slice hash, struct slice password,
 {
 	unsigned char both[2 * SHA256_SIZE];
 
-	digest_hmac_sha256(slice_of(s->verified_key, sizeof(s->verified_key)), hash, both);
-	digest_hmac_sha256(slice_of(s->verified_key, sizeof(s->verified_key)), password,
-	                   both + SHA256_SIZE);
+	digest_sha256(hash, both);
+	digest_sha256(password, both + SHA256_SIZE);
 	digest_hmac_sha256(slice_of(s->verified_key, sizeof(s->verified_key)),
 	                   slice_of(both, sizeof(both)), out);
 	mem_wipe(both, sizeof(both));
 }
 
+static uintptr_t now_s(void)
+{
+	return (uintptr_t)(clock_ms() / 1000);
+}
+
 bool users_verified(struct script *s, struct slice hash, struct slice password)
 {
 	unsigned char key[SHA256_SIZE];
-	uint64_t *until;
 
 	if (s->setup.config->password_cache_s == 0 || s->verified.count == 0)
 		return false;
 	make_key(s, hash, password, key);
-	until = map_get(&s->verified, slice_of(key, sizeof(key)));
-	if (until && *until > clock_ms())
+	uintptr_t until = (uintptr_t)map_get(&s->verified, slice_of(key, sizeof(key)));
+
+	if (until > now_s())
 		return true;
 	if (until)
-		free(map_remove(&s->verified, slice_of(key, sizeof(key))));
+		(void)map_remove(&s->verified, slice_of(key, sizeof(key)));
 	return false;
 }
 
 void users_remember(struct script *s, struct slice hash, struct slice password)
 {
+	uintptr_t until = now_s() + s->setup.config->password_cache_s;
 	unsigned char key[SHA256_SIZE];
-	uint64_t *until;
 
 	if (s->setup.config->password_cache_s == 0)
 		return;
 	if (s->verified.count >= REMEMBERED_MAX)
-		map_free(&s->verified, free);     /* forgetting costs time, never safety */
+		map_free(&s->verified, NULL);     /* forgetting costs time, never safety */
 	make_key(s, hash, password, key);
-	until = MEM_NEW(uint64_t);
-	*until = clock_ms() + (uint64_t)s->setup.config->password_cache_s * 1000;
-	free(map_put(&s->verified, slice_of(key, sizeof(key)), until));
+	(void)map_put(&s->verified, slice_of(key, sizeof(key)), (void *)until);
 }
 
 void users_forget(struct script *s)
 {
-	map_free(&s->verified, free);
+	map_free(&s->verified, NULL);
 	mem_wipe(s->verified_key, sizeof(s->verified_key));
 }

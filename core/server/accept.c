@@ -91,25 +91,26 @@ static void put_refusal(const struct worker *w, const struct service_settings *s
 		snprintf(out, size, "-ERR [SYS/TEMP] %s, try again later", text);
 }
 
-bool server_accept_admit(struct worker *w, const struct service_settings *service, const char *ip,
-                         char *refusal, size_t size)
+uint64_t server_accept_admit(struct worker *w, const struct service_settings *service,
+                             const char *ip, char *refusal, size_t size)
 {
 	const struct config *c = w->config;
+	uint64_t place = server_board_place(w->board, ip);
 	const char *limit = NULL;
 
 	if (c->max_sessions && w->open > c->max_sessions) {
 		limit = "max_sessions";
 		put_refusal(w, service, refusal, size, "4.3.2", "Too many connections");
-	} else if (!server_board_enter(w->board, w->slot, ip, c->max_sessions_per_ip)) {
+	} else if (!server_board_enter(w->board, w->slot, place, c->max_sessions_per_ip)) {
 		limit = "max_sessions_per_ip";
 		put_refusal(w, service, refusal, size, "4.7.0", "Too many connections from your address");
 	}
 	if (!limit)
-		return true;
+		return place;
 	BOARD_ADD(w->slot, refused_sessions, 1);
 	log_notice("connection refused", "ip", ip, "listener", service->listener->name, "limit", limit,
 	           NULL);
-	return false;
+	return 0;
 }
 
 struct machine *server_accept_machine(struct worker *w, const struct service_settings *service,

@@ -21,9 +21,10 @@ struct accept *server_accept_new(struct worker *w);
 void server_accept_stop(struct accept *a);        /* no new clients; sessions go on */
 void server_accept_free(struct accept *a);
 
-/* Count the client against the limits.  False: refusal is the line to send, without CRLF. */
-bool server_accept_admit(struct worker *w, const struct service_settings *service, const char *ip,
-                         char *refusal, size_t size);
+/* Count the client against the limits: its place on the board (server_board_leave), or 0 and
+ * refusal is the line to send, without CRLF. */
+uint64_t server_accept_admit(struct worker *w, const struct service_settings *service,
+                             const char *ip, char *refusal, size_t size);
 
 /* The machine of a client whose facts are complete. */
 struct machine *server_accept_machine(struct worker *w, const struct service_settings *service,

@@ -9,12 +9,12 @@
 #include <sys/mman.h>
 
 #include "base/clock.h"
-#include "base/digest.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/random.h"
 
 struct board {
-	unsigned char       key[16];      /* so that no client can choose who shares its place */
+	uint64_t            seed;         /* so that no client can choose who shares its place */
 	_Atomic uint64_t    past[BOARD_TOTAL_COUNT];       /* totals of released slots */
 	struct board_slot   slots[BOARD_SLOTS];
 };
@@ -26,7 +26,7 @@ struct board *server_board_new(void)
 
 	if (b == MAP_FAILED)
 		die("cannot map %zu octets of shared memory for the workers", sizeof(*b));
-	random_bytes(b->key, sizeof(b->key));
+	b->seed = random_u64();
 	return b;
 }
 
@@ -65,40 +65,33 @@ void server_board_totals(const struct board *b, struct board_totals *out)
 }
 
 /* A provider hands out a /64 to one customer: counting single IPv6 addresses would limit nobody. */
-static uint64_t address_hash(const struct board *b, const char *ip)
+uint64_t server_board_place(const struct board *b, const char *ip)
 {
-	unsigned char input[16 + 17] = { 0 }, digest[MD5_SIZE];
+	struct slice network = SLICE_NONE;
 	struct in6_addr v6;
 	struct in_addr v4;
-	uint64_t hash;
 
-	memcpy(input, b->key, sizeof(b->key));
-	if (inet_pton(AF_INET, ip, &v4) == 1) {
-		input[16] = 4;
-		memcpy(input + 17, &v4, sizeof(v4));
-	} else if (inet_pton(AF_INET6, ip, &v6) == 1) {
-		input[16] = 6;
-		memcpy(input + 17, &v6, 8);
-	}
-	digest_md5(slice_of(input, sizeof(input)), digest);
-	memcpy(&hash, digest, sizeof(hash));
-	return hash;
+	if (inet_pton(AF_INET, ip, &v4) == 1)
+		network = slice_of(&v4, sizeof(v4));
+	else if (inet_pton(AF_INET6, ip, &v6) == 1)
+		network = slice_of(&v6, 8);
+	return map_hash(network, b->seed) | 1;
 }
 
-static _Atomic uint64_t *find(struct board_slot *slot, uint64_t hash, bool make)
+static _Atomic uint64_t *find(struct board_slot *slot, uint64_t place, bool make)
 {
-	uint32_t mark = (uint32_t)(hash >> 32), at = (uint32_t)hash;
+	uint32_t mark = (uint32_t)(place >> 32), at = (uint32_t)place >> 1;
 	_Atomic uint64_t *empty = NULL;
 
 	for (unsigned i = 0; i < BOARD_WINDOW; i++) {
-		_Atomic uint64_t *place = &slot->addresses[(at + i) % BOARD_ADDRESSES];
-		uint64_t value = atomic_load_explicit(place, memory_order_relaxed);
+		_Atomic uint64_t *count = &slot->addresses[(at + i) % BOARD_ADDRESSES];
+		uint64_t value = atomic_load_explicit(count, memory_order_relaxed);
 
 		if ((uint32_t)value == 0) {
 			if (!empty)
-				empty = place;
+				empty = count;
 		} else if (value >> 32 == mark) {
-			return place;
+			return count;
 		}
 	}
 	if (make && empty)
@@ -106,10 +99,10 @@ static _Atomic uint64_t *find(struct board_slot *slot, uint64_t hash, bool make)
 	return make ? empty : NULL;
 }
 
-bool server_board_enter(struct board *b, struct board_slot *slot, const char *ip, uint32_t limit)
+bool server_board_enter(struct board *b, struct board_slot *slot, uint64_t place, uint32_t limit)
 {
-	uint64_t hash = address_hash(b, ip), open = 0;
-	_Atomic uint64_t *mine = find(slot, hash, true);
+	_Atomic uint64_t *mine = find(slot, place, true);
+	uint64_t open = 0;
 
 	if (!mine)
 		return true;
@@ -119,13 +112,12 @@ bool server_board_enter(struct board *b, struct board_slot *slot, const char *ip
 	if (!limit)
 		return true;
 	for (unsigned i = 0; i < BOARD_SLOTS; i++) {
-		_Atomic uint64_t *place;
-
 		if (!atomic_load_explicit(&b->slots[i].used, memory_order_relaxed))
 			continue;
-		place = find(&b->slots[i], hash, false);
-		if (place)
-			open += (uint32_t)atomic_load(place);
+		_Atomic uint64_t *count = find(&b->slots[i], place, false);
+
+		if (count)
+			open += (uint32_t)atomic_load(count);
 	}
 	if (open <= limit)
 		return true;
@@ -133,9 +125,9 @@ bool server_board_enter(struct board *b, struct board_slot *slot, const char *ip
 	return false;
 }
 
-void server_board_leave(struct board *b, struct board_slot *slot, const char *ip)
+void server_board_leave(struct board_slot *slot, uint64_t place)
 {
-	_Atomic uint64_t *mine = find(slot, address_hash(b, ip), false);
+	_Atomic uint64_t *mine = find(slot, place, false);
 
 	if (mine)
 		atomic_fetch_sub(mine, 1);

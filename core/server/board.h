@@ -71,9 +71,12 @@ void server_board_totals(const struct board *b, struct board_totals *out);
 	atomic_fetch_add_explicit(&(slot)->totals[offsetof(struct board_totals, name) / sizeof(uint64_t)], \
 	                          (n), memory_order_relaxed)
 
-/* A session of that client address begins: false when limit sessions of the address (IPv6: of its
- * /64) are open in all workers together, which then counts nothing.  limit 0: count, never refuse. */
-bool server_board_enter(struct board *b, struct board_slot *slot, const char *ip, uint32_t limit);
-void server_board_leave(struct board *b, struct board_slot *slot, const char *ip);
+/* Where the sessions of a client address (IPv6: of its /64) are counted; never 0. */
+uint64_t server_board_place(const struct board *b, const char *ip);
+
+/* A session there begins: false when limit sessions are open in all workers together, which then
+ * counts nothing.  limit 0: count, never refuse. */
+bool server_board_enter(struct board *b, struct board_slot *slot, uint64_t place, uint32_t limit);
+void server_board_leave(struct board_slot *slot, uint64_t place);
 
 #endif

@@ -47,7 +47,7 @@ static void connection_free(struct connection *c)
 	}
 	stream_free(c->stream);
 	if (c->counted)
-		server_board_leave(w->board, w->slot, c->counted_ip);
+		server_board_leave(w->slot, c->counted);
 	list_remove(&c->link);
 	w->open--;
 	free(c);
@@ -94,6 +94,7 @@ static bool may_close(const struct connection *c)
 
 static void start_closing(struct connection *c)
 {
+	stream_last(c->stream);
 	bool written = write_out(c, true);
 
 	if (written && may_close(c)) {
@@ -326,12 +327,12 @@ static void identify(struct connection *c)
 
 	c->facts->trusted = config_network_match(config->xclient_trusted,
 	                                        config->xclient_trusted_count, c->facts->remote_ip);
-	if (!server_accept_admit(c->worker, c->service, c->facts->remote_ip, refusal, sizeof(refusal))) {
+	c->counted = server_accept_admit(c->worker, c->service, c->facts->remote_ip, refusal,
+	                                 sizeof(refusal));
+	if (!c->counted) {
 		refuse(c, refusal);
 		return;
 	}
-	c->counted = true;
-	snprintf(c->counted_ip, sizeof(c->counted_ip), "%s", c->facts->remote_ip);
 	if (c->service->implicit_tls)
 		start_tls(c);
 	else

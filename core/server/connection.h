@@ -27,8 +27,7 @@ struct connection {
 	bool                  tls_pending;    /* STARTTLS: the reply is on its way out */
 	bool                  blocked;        /* too much unwritten output: no feeding */
 	bool                  delaying;
-	bool                  counted;        /* on the board, under counted_ip */
-	char                  counted_ip[46];
+	uint64_t              counted;        /* where on the board; 0: it is not */
 };
 
 /* Takes over the descriptor. */

@@ -21,7 +21,7 @@ struct directory {
 	struct policy        policy;
 	const struct config *config;
 	struct store_client *store;
-	struct map           users, aliases, catch_all;       /* of the configuration */
+	struct map           aliases, catch_all;              /* of the configuration */
 };
 
 /* One name on the way from the recipient to a mailbox. */
@@ -217,7 +217,7 @@ static enum found follow_alias(struct search *s, const struct step *step, struct
 
 static enum found find_user(struct search *s, struct slice name, struct slice address)
 {
-	const struct config_user *configured = map_get(&s->d->users, name);
+	const struct config_user *configured = map_get(&s->d->config->user_names, name);
 	struct store_user user = { 0 };
 	enum status st;
 
@@ -407,11 +407,8 @@ struct policy *server_directory_new(const struct config *config, struct store_cl
 	d->policy = (struct policy){ .ask = ask, .hooks = 1u << HOOK_ACCEPT_RECIPIENT };
 	d->config = config;
 	d->store = store;
-	map_init(&d->users);
 	map_init(&d->aliases);
 	map_init(&d->catch_all);
-	for (unsigned i = 0; i < config->user_count; i++)
-		(void)map_put(&d->users, slice_from(config->users[i].name), &config->users[i]);
 	for (unsigned i = 0; i < config->alias_count; i++)
 		(void)map_put(&d->aliases, slice_from(config->aliases[i].address), &config->aliases[i]);
 	for (unsigned i = 0; i < config->catch_all_count; i++)
@@ -426,7 +423,6 @@ void server_directory_free(struct policy *p)
 
 	if (!d)
 		return;
-	map_free(&d->users, NULL);
 	map_free(&d->aliases, NULL);
 	map_free(&d->catch_all, NULL);
 	free(d);

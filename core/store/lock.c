@@ -55,10 +55,8 @@ static enum status take(int fd, bool fresh, int64_t *last_use)
 		return ST_IO;
 	if (st.st_nlink == 0)
 		return ST_AGAIN;
-	if (last_use) {
+	if (last_use)
 		*last_use = fresh ? 0 : st.st_mtim.tv_sec;
-		(void)futimens(fd, NULL);
-	}
 	return ST_OK;
 }
 
@@ -83,9 +81,9 @@ enum status lock_take(const char *directory, struct slice mailbox, int *fd, int6
 	return st;
 }
 
-void lock_unused(int fd, int64_t last_use)
+void lock_used(int fd, int64_t seconds)
 {
-	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = last_use } };
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = seconds } };
 
 	(void)futimens(fd, times);
 }

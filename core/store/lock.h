@@ -5,12 +5,12 @@
 
 #include "base/slice.h"
 
-/* OK: *fd holds the lock until closed.  last_use (may be NULL): when it was taken the time before,
- * 0 if never; from now on it is now.  BUSY, IO. */
+/* OK: *fd holds the lock until closed.  last_use (may be NULL): the time of the last lock_used, or
+ * when the file was made; 0 if it is made now.  BUSY, IO. */
 enum status lock_take(const char *directory, struct slice mailbox, int *fd, int64_t *last_use);
 
-/* The holder of fd gives it back without having used it: last_use is again what it was. */
-void lock_unused(int fd, int64_t last_use);
+/* The holder of fd remembers seconds since 1970 as last_use of the next. */
+void lock_used(int fd, int64_t seconds);
 
 /* Remove the file of a mailbox that is no more; the caller holds its lock. */
 void lock_remove(const char *directory, struct slice mailbox);

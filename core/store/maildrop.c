@@ -75,8 +75,8 @@ static void free_file(struct file_read *f)
 static void free_maildrop(struct store_maildrop *m)
 {
 	free_file(m->file);
-	if (m->lock_fd >= 0 && m->base.unused)
-		lock_unused(m->lock_fd, m->base.last_login);
+	if (m->lock_fd >= 0 && m->base.login_time)
+		lock_used(m->lock_fd, m->base.login_time);
 	if (m->lock_fd >= 0)
 		close(m->lock_fd);
 	arena_reset(&m->texts);

@@ -236,11 +236,21 @@ describe("the maildrop behind a login", function()
     local settings = { login_delay_s = 60 }
     local reply, s = open { settings = settings, last_login = 1000000 - 59 }
     assert.equal("-ERR [LOGIN-DELAY] wait 60 seconds between logins\r\n", reply)
-    assert.same({ 1, 1, 1 }, { s:numbers().opened, s:numbers().closed, s:numbers().unused })
+    assert.same({ 1, 1, 0 }, { s:numbers().opened, s:numbers().closed, s:numbers().login_time })
     assert.is_nil(s:user())
     assert.equal(welcome, (open { settings = settings, last_login = 1000000 - 60 }))
     assert.equal(welcome, (open { settings = settings, last_login = 0 }))
     assert.equal(welcome, (open { last_login = 1000000 }))
+    base.clock_fake(0)
+  end)
+
+  it("remembers the time of a login when login_delay will ask for it", function()
+    base.clock_fake(1000000 * 1000000)
+    for delay, expected in pairs { [60] = 1000000, [0] = 0 } do
+      local _, s = open { settings = { login_delay_s = delay } }
+      s:say "QUIT"
+      assert.same({ 1, expected }, { s:numbers().closed, s:numbers().login_time })
+    end
     base.clock_fake(0)
   end)
 end)

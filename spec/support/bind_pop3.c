@@ -385,7 +385,7 @@ static int l_stop(lua_State *L)
 	return 1;
 }
 
-/* numbers() -> {opened, closed, canceled, unused, changes} */
+/* numbers() -> {opened, closed, canceled, login_time, changes} */
 static int l_numbers(lua_State *L)
 {
 	struct spec_session *s = luaL_checkudata(L, 1, SESSION);
@@ -397,8 +397,8 @@ static int l_numbers(lua_State *L)
 	lua_setfield(L, -2, "closed");
 	lua_pushinteger(L, s->cancel_count);
 	lua_setfield(L, -2, "canceled");
-	lua_pushinteger(L, s->unused_count);
-	lua_setfield(L, -2, "unused");
+	lua_pushinteger(L, s->login_time);
+	lua_setfield(L, -2, "login_time");
 	lua_pushinteger(L, s->changes);
 	lua_setfield(L, -2, "changes");
 	return 1;

@@ -29,7 +29,8 @@ struct spec_session {
 	unsigned                index;        /* READ: what was asked */
 	uint64_t                offset;
 	size_t                  max;
-	unsigned                open_count, close_count, cancel_count, unused_count;
+	unsigned                open_count, close_count, cancel_count;
+	int64_t                 login_time;            /* of the maildrop that was closed last */
 };
 
 /* Options of the spec: a field, pushed; the same as a value. */

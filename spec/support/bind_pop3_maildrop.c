@@ -113,7 +113,7 @@ static void drop_close(struct maildrop *m)
 		s->cancel_count++;
 	}
 	s->close_count++;
-	s->unused_count += m->unused;
+	s->login_time = m->login_time;
 	for (unsigned i = 0; i < m->count; i++)
 		free((char *)m->entries[i].uidl);
 	free(m->entries);

@@ -88,6 +88,13 @@ static int l_facts(lua_State *L)
 	return 1;
 }
 
+/* drop:login_time(seconds since 1970) */
+static int l_login_time(lua_State *L)
+{
+	check_drop(L)->maildrop->login_time = luaL_checkinteger(L, 2);
+	return 0;
+}
+
 struct reading { struct buf text; enum status st; bool called, over; struct loop *loop; };
 
 static void on_read(void *owner, enum status st, struct slice octets)
@@ -177,7 +184,7 @@ const luaL_Reg store_maildrop_methods[] = { { "open", l_open }, { NULL, NULL } }
 void store_maildrop_metatable(lua_State *L)
 {
 	static const luaL_Reg methods[] = {
-		{ "entries", l_entries }, { "facts", l_facts }, { "read", l_read },
+		{ "entries", l_entries }, { "facts", l_facts }, { "login_time", l_login_time }, { "read", l_read },
 		{ "read_and_close", l_read_and_close }, { "commit", l_commit }, { "close", l_close },
 		{ "__gc", l_close }, { NULL, NULL },
 	};
