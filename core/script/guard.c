@@ -12,6 +12,11 @@
 
 #include "base/log.h"
 
+/* When the host of a virtual machine does not let it run, the kernel takes the pause for computing
+ * and one signal stands for all of its ticks.  A kernel with 100 turns a second signals every second
+ * tick; what is missed beyond that was no Lua: a loop gets all its signals. */
+enum { TICKS_OF_A_SIGNAL = 3 };
+
 /* The guard whose Lua runs on this thread; read by the signal handler. */
 static struct guard *volatile running;
 
@@ -25,6 +30,8 @@ static void on_tick(int signum, siginfo_t *info, void *context)
 	(void)signum, (void)context;
 	if (!g || !g->L)
 		return;
+	if (ticks > TICKS_OF_A_SIGNAL)
+		ticks = TICKS_OF_A_SIGNAL;
 	g->budget->used += ticks;
 	g->slice += ticks;
 	/* Arming walks all frames of the coroutine, which a deep recursion makes longer than a tick:

@@ -33,6 +33,22 @@ describe("the guard #slow", function()
     end)
   end
 
+  it("does not take a pause of the machine for computing, but counts ticks that come one by one", function()
+    local stage = script.new { list = '{ "one", trusted = true }', plugins = { one = [[
+      local plugin = ...
+      local mail = require "moonpost"
+      local script = require("spec.support.bind")("script")
+      plugin:hook("accept_recipient", function(_, r)
+        for _ = 1, tonumber(r.localpart) do script.stand_still(1000) end
+        return mail.reject(nil, "done")
+      end)]] }, extra = "lua = { cpu = 0.5 }" }
+    local answer = script.ask(stage, { hook = "accept_recipient", address = "1@example.test" })
+    assert.equal("done", answer.text)
+    answer = script.ask(stage, { hook = "accept_recipient", address = "40@example.test" })
+    assert.equal("tempfail", answer.kind)
+    assert.matches("it computed for more than 500 ms", script.log())
+  end)
+
   it("has the whole error after a call that was stopped while it waited", function()
     local stage = script.plugin([[plugin:hook("accept_recipient", function(_, r)
       if r.localpart == "slow" then mail.sleep(5) end

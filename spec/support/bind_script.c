@@ -1,7 +1,11 @@
 /* core/script for specs: the configuration loader here, the hooks further down. */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -371,9 +375,21 @@ static int l_near(lua_State *L)
 	return 1;
 }
 
+/* stand_still(ticks): the guard's signal as it comes after a pause of the machine */
+static int l_stand_still(lua_State *L)
+{
+	siginfo_t info = { .si_signo = SIGVTALRM, .si_code = SI_TIMER };
+
+	info.si_overrun = (int)luaL_checkinteger(L, 1) - 1;
+	if (syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), SIGVTALRM, &info) != 0)
+		return luaL_error(L, "no signal: %s", strerror(errno));
+	return 0;
+}
+
 int luaopen_bind_script(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
+		{ "stand_still", l_stand_still },
 		{ "config", l_config },
 		{ "config_keys", l_config_keys },
 		{ "network_match", l_network_match },
