@@ -169,6 +169,7 @@ static void got_numbers(void *owner, enum status st, const struct store_numbers 
 			{ "pages_used", n->pages_used }, { "pages_free", n->pages_free },
 			{ "map_octets", n->map_octets }, { "disk_free_octets", n->disk_free_octets },
 			{ "reader_lag", n->reader_lag },
+			{ "transactions", n->transactions },
 		};
 
 		for (unsigned i = 0; i < COUNT_OF(members); i++)

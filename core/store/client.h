@@ -103,6 +103,7 @@ struct store_numbers {
 	uint64_t commits, messages, deletions, requests_queued, octets_queued;
 	uint64_t batch_p50, batch_max, commit_us_p50, commit_us_p99, flush_us_p50;
 	uint64_t pages_used, pages_free, map_octets, disk_free_octets, reader_lag;
+	uint64_t transactions;            /* since the store was made, those that only free among them */
 };
 typedef void store_numbers_fn(void *owner, enum status st, const struct store_numbers *n);
 void store_numbers_get(struct store_client *c, store_numbers_fn *done, void *owner);

@@ -170,6 +170,7 @@ static void numbers(struct process *p, struct store_request *r)
 	n.pages_used = info.me_last_pgno + 1;
 	n.pages_free = space_free_pages(p->env);
 	n.map_octets = info.me_mapsize;
+	n.transactions = info.me_last_txnid;
 	n.reader_lag = info.me_last_txnid - oldest;
 	(void)space_free(p->env->path, &n.disk_free_octets);
 	r->status = ST_OK;

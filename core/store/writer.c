@@ -18,7 +18,12 @@
 #include "store/histogram.h"
 #include "store/space.h"
 
-enum { FREED_PAGES_MAX = 2000, FREED_PAGES_MIN = 64, BATCH_LIMIT = 4096 };
+enum {
+	FREED_PAGES_MAX = 2000, FREED_PAGES_MIN = 64, BATCH_LIMIT = 4096,
+	/* What was deleted is freed together with what is deleted soon after: messages that came at the
+	 * same time lie on the same pages, and each page is written once. */
+	GC_DELAY_MS = 250,
+};
 
 struct store_writer {
 	struct store_env            *env;
@@ -27,7 +32,8 @@ struct store_writer {
 	int                          wake_fd;
 	unsigned                     batch_max;
 	struct store_request       **batch;    /* the thread's own */
-	bool                         gc_more;  /* the thread's own, as the next */
+	bool                         gc_more;  /* there is something to free; the thread's own, as the next */
+	uint64_t                     gc_at_ms; /* but not before */
 	bool                         gc_off;   /* it met records that make no sense */
 	bool                         gc_stuck; /* no room, and all was tried */
 	uint32_t                     gc_budget;
@@ -41,6 +47,11 @@ struct store_writer {
 	struct histogram             batches, commits_us;
 	uint64_t                     commits, messages, deletions, batch_largest;
 };
+
+static bool gc_due(const struct store_writer *w)
+{
+	return w->gc_more && clock_ms() >= w->gc_at_ms;
+}
 
 static void wake(struct store_writer *w)
 {
@@ -112,7 +123,7 @@ static int transact(struct store_writer *w, struct store_request **batch, unsign
 	rc = apply_ids_extend(&a, &limit);
 	for (unsigned i = 0; rc == 0 && i < n; i++)
 		rc = apply_request(&a, batch[i]);
-	if (rc == 0 && with_gc && w->gc_more)
+	if (rc == 0 && with_gc && gc_due(w))
 		rc = ride_along(w, &a, pages);
 	if (rc != 0) {
 		mdb_txn_abort(a.tx.txn);
@@ -148,8 +159,11 @@ static void finish(struct store_writer *w, struct store_request **batch, unsigne
 	for (unsigned i = 0; i < n; i++) {
 		w->queued--;
 		w->queued_octets -= store_request_weight(batch[i]);
-		if (batch[i]->type == WIRE_DELETE || batch[i]->type == WIRE_MAILBOX_REMOVE)
+		if (!w->gc_more &&
+		    (batch[i]->type == WIRE_DELETE || batch[i]->type == WIRE_MAILBOX_REMOVE)) {
 			w->gc_more = true;
+			w->gc_at_ms = clock_ms() + GC_DELAY_MS;
+		}
 		list_append(&w->finished, &batch[i]->link);
 	}
 	pthread_mutex_unlock(&w->lock);
@@ -228,6 +242,7 @@ static unsigned make_room(struct store_writer *w, struct store_request **batch, 
 {
 	unsigned kept = refuse_growing(w, batch, n);
 
+	w->gc_at_ms = 0;
 	if (kept < n)
 		return kept;
 	if (!*ballast_tried && space_drop_ballast(w->settings)) {
@@ -357,6 +372,25 @@ static bool idle_gc(struct store_writer *w)
 	return true;
 }
 
+/* Until there is something to do; under the lock. */
+static void wait_for_work(struct store_writer *w)
+{
+	struct timespec at = { (time_t)(w->gc_at_ms / 1000), (long)(w->gc_at_ms % 1000) * 1000000 };
+
+	w->gc_more &= !w->gc_off;
+	while (list_empty(&w->queue) && !gc_due(w) && !w->nudged && !w->stopping) {
+		if (w->gc_more)
+			pthread_cond_timedwait(&w->more, &w->lock, &at);
+		else
+			pthread_cond_wait(&w->more, &w->lock);
+	}
+	if (w->nudged) {
+		w->gc_more = true;
+		w->gc_at_ms = 0;
+	}
+	w->nudged = false;
+}
+
 static void *thread_main(void *arg)
 {
 	struct store_writer *w = arg;
@@ -365,14 +399,9 @@ static void *thread_main(void *arg)
 	w->gc_more = true;
 	while (good) {
 		pthread_mutex_lock(&w->lock);
-		w->gc_more &= !w->gc_off;
-		while (list_empty(&w->queue) && !w->gc_more && !w->nudged && !w->stopping)
-			pthread_cond_wait(&w->more, &w->lock);
+		wait_for_work(w);
 		unsigned n = take(w);
 		bool over = n == 0 && w->stopping;
-
-		w->gc_more |= w->nudged;
-		w->nudged = false;
 		pthread_mutex_unlock(&w->lock);
 		if (over)
 			break;
@@ -401,6 +430,7 @@ struct store_writer *store_writer_new(struct store_env *e, const struct store_se
                                       int wake_fd)
 {
 	struct store_writer *w = MEM_NEW(struct store_writer);
+	pthread_condattr_t clock;
 	sigset_t all, before;
 
 	w->env = e;
@@ -414,7 +444,10 @@ struct store_writer *store_writer_new(struct store_env *e, const struct store_se
 	list_init(&w->queue);
 	list_init(&w->finished);
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->more, NULL);
+	pthread_condattr_init(&clock);
+	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);      /* that of clock_ms() */
+	pthread_cond_init(&w->more, &clock);
+	pthread_condattr_destroy(&clock);
 	int rc = reserve_ids(w);
 
 	if ((rc == ENOSPC || rc == EIO) && space_drop_ballast(s))

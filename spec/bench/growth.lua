@@ -62,7 +62,7 @@ local function ask(s, op, round, large)
   local r = kit.run { scenario = op.scenario, port = s.ports[op.service], sessions = at_once, count = op.count,
     users = at_once, messages = op.messages, size = SIZE, keep = op.keep,
     user = (op.sessions and format_of_four or format_of)(round, large) }
-  if not op.keep then socket.sleep(0.2) end       -- what is freed after the answer counts too
+  if not op.keep then socket.sleep(0.6) end       -- what is freed after the answer counts too
   r.server_cpu_us = (kit.cpu_of_all(s) - before) * 1e6 / r.operations
   return r
 end

@@ -1,4 +1,5 @@
 local mail_store = require "spec.support.store"
+local socket = require "socket"
 
 describe("group commit", function()
   it("puts what waits into one transaction, up to the cap", function()
@@ -24,6 +25,24 @@ describe("group commit", function()
     client:drain()
     for i = 1, 100 do assert.equal(i % 10 == 0 and "QUOTA" or "OK", ops[i].results[1]) end
     assert.equal(90, client:mailbox("a@example.test").count)
+    server:finish()
+  end)
+
+  it("frees what was deleted in a row together, a quarter of a second later", function()
+    local server = mail_store.new()
+    local client = server:client()
+    local function transactions() return client:wait(client:numbers()).numbers.transactions end
+    for _ = 1, 40 do client:deliver("", { "a@example.test" }, ("x"):rep(5000)) end
+    client:drain()
+    local drop = assert(client:open("a@example.test"))
+    local before, began = transactions(), socket.gettime()
+    for i = 1, 40 do assert.equal("OK", client:wait(drop:commit { i }).status) end
+    local quarters = (socket.gettime() - began) // 0.25
+    local after = transactions()
+    assert.is_true(after - before <= 40 + quarters, ("%d transactions"):format(after - before))
+    client:run(400)
+    assert.is_true(transactions() > before + 40, "nothing was freed")
+    drop:close()
     server:finish()
   end)
 end)

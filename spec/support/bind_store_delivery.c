@@ -264,6 +264,7 @@ static void counted(void *owner, enum status st, const struct store_numbers *n)
 	FIELD(map_octets);
 	FIELD(disk_free_octets);
 	FIELD(reader_lag);
+	FIELD(transactions);
 #undef FIELD
 	lua_setfield(L, -2, "numbers");
 	lua_pop(L, 1);
