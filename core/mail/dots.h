@@ -2,14 +2,14 @@
 #ifndef MOONPOST_MAIL_DOTS_H
 #define MOONPOST_MAIL_DOTS_H
 
+#include "mail/scan.h"
+
 #include "base/buf.h"
 
 /* The receiving side: DATA until CRLF.CRLF. */
 struct dots_reader {
 	unsigned char state;
-	bool     bare;                    /* a bare CR or LF was seen: refuse after the end */
-	uint32_t line_octets;             /* of the current line, without CRLF */
-	uint32_t max_line_octets;         /* longest line seen */
+	struct scan_lines lines;          /* bare: refuse after the end; a stuffed dot is not counted */
 };
 
 void dots_reader_init(struct dots_reader *r);
@@ -32,8 +32,5 @@ enum status dots_write(struct dots_writer *w, struct slice text, struct buf *out
 
 /* CRLF if the text did not end with one, then ".CRLF". */
 enum status dots_finish(struct dots_writer *w, struct buf *out);
-
-/* Position of the first LF that is followed by '.' (LF at s[i], '.' at s[i+1]), or s.len. */
-size_t dots_find(struct slice s);
 
 #endif

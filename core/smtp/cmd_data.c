@@ -86,7 +86,7 @@ static void complete_last_line(struct smtp_session *s)
 {
 	struct smtp_transaction *t = &s->transaction;
 
-	t->dots.bare |= t->after_cr;
+	t->dots.lines.bare |= t->after_cr;
 	if (t->line_octets > 0 && !t->failure.code)
 		smtp_transaction_take(s, SLICE("\r\n"));
 }

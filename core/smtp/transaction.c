@@ -261,8 +261,8 @@ static void watch_length(struct smtp_session *s, size_t octets)
 	uint64_t sum = (uint64_t)t->line_octets + octets;
 
 	t->line_octets = sum > UINT32_MAX ? UINT32_MAX : (uint32_t)sum;
-	if (t->line_octets > t->dots.max_line_octets)
-		t->dots.max_line_octets = t->line_octets;
+	if (t->line_octets > t->dots.lines.longest)
+		t->dots.lines.longest = t->line_octets;
 }
 
 void smtp_transaction_watch_lines(struct smtp_session *s, struct slice octets)
@@ -272,18 +272,18 @@ void smtp_transaction_watch_lines(struct smtp_session *s, struct slice octets)
 	if (octets.len == 0)
 		return;
 	if (t->after_cr && octets.ptr[0] != '\n')
-		t->dots.bare = true;
+		t->dots.lines.bare = true;
 	for (size_t at = 0; at < octets.len;) {
 		size_t lf = at + slice_find(slice_skip(octets, at), '\n');
 		size_t cr = at + slice_find(slice_head(slice_skip(octets, at), lf - at), '\r');
 
 		if (cr + 1 < lf)
-			t->dots.bare = true;
+			t->dots.lines.bare = true;
 		watch_length(s, cr - at);
 		if (lf == octets.len)
 			break;
 		if (cr == lf && !(lf == 0 && t->after_cr))
-			t->dots.bare = true;
+			t->dots.lines.bare = true;
 		t->line_octets = 0;
 		at = lf + 1;
 	}
@@ -420,9 +420,9 @@ static void check_whole(struct smtp_session *s)
 
 	if (!t->header.over)
 		check_header(s);
-	if (t->dots.bare)
+	if (t->dots.lines.bare)
 		smtp_transaction_fail(t, 550, "5.6.0", bare_text);
-	if (max && (uint64_t)t->dots.max_line_octets + 2 > max)
+	if (max && (uint64_t)t->dots.lines.longest + 2 > max)
 		smtp_transaction_fail(t, 554, "5.6.0", "A line of the message is too long");
 }
 

@@ -1,5 +1,5 @@
-/* core/mail/dots: against the plainest possible reader, with every way of cutting; and stuffing
- * undone gives the text back. */
+/* core/mail/dots and scan, in all variants: against the plainest possible reader, with every way of
+ * cutting; and stuffing undone gives the text back. */
 #include "fuzz.h"
 
 #include "base/buf.h"
@@ -60,8 +60,8 @@ static void read_in_pieces(struct slice whole, unsigned round, struct result *ou
 		out->rest = piece.len + c.rest.len;
 	}
 	out->ended = st == ST_END;
-	out->bare = r.bare;
-	out->max_line = r.max_line_octets;
+	out->bare = r.lines.bare;
+	out->max_line = r.lines.longest;
 }
 
 static void check_reading(struct slice in)
@@ -117,15 +117,18 @@ static void check_find(struct slice in)
 
 	while (want < in.len && !(in.ptr[want] == '\n' && want + 1 < in.len && in.ptr[want + 1] == '.'))
 		want++;
-	FUZZ_CHECK(dots_find(in) == want);
+	FUZZ_CHECK(scan_dot_line(in) == want);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice in = slice_of(data, size);
 
-	check_reading(in);
-	check_writing(in);
-	check_find(in);
+	for (unsigned i = 0; scan_variant(i); i++) {
+		FUZZ_CHECK(scan_use(scan_variant(i)));
+		check_reading(in);
+		check_writing(in);
+		check_find(in);
+	}
 	return 0;
 }

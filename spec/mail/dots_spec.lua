@@ -104,22 +104,6 @@ describe("dots_read", function()
   end)
 end)
 
-describe("dots_find", function()
-  it("finds the first LF that a dot follows, wherever it stands", function()
-    for n = 0, 70 do
-      assert.equal(n, mail.dots_find(("\n"):rep(n) .. "\n." .. ("\n."):rep(20)))
-      assert.equal(n, mail.dots_find(("x"):rep(n) .. "\n."))
-    end
-  end)
-
-  it("answers the length when there is none", function()
-    for n = 0, 70 do
-      assert.equal(n, mail.dots_find(("."):rep(n)))
-      assert.equal(n, mail.dots_find(("\n"):rep(n)))
-    end
-  end)
-end)
-
 describe("dots_write", function()
   it("doubles a dot at the start of a line and ends with a dot", function()
     assert.equal("..a\r\n...b\r\nc.\r\n..\r\n.\r\n", mail.dots_write { ".a\r\n..b\r\nc.\r\n.\r\n" })

@@ -121,9 +121,9 @@ static int l_dots_read(lua_State *L)
 	lua_pushboolean(L, ended);
 	lua_pushlstring(L, rest.len ? rest.ptr : "", rest.len);
 	lua_createtable(L, 0, 3);
-	lua_pushboolean(L, r.bare);
+	lua_pushboolean(L, r.lines.bare);
 	lua_setfield(L, -2, "bare");
-	lua_pushinteger(L, r.max_line_octets);
+	lua_pushinteger(L, r.lines.longest);
 	lua_setfield(L, -2, "max_line");
 	lua_pushinteger(L, count - i + 1);
 	lua_setfield(L, -2, "unread");
@@ -151,12 +151,6 @@ static int l_dots_write(lua_State *L)
 	if (st == ST_OK)
 		st = dots_finish(&w, &out);
 	return push_buf(L, st, &out);
-}
-
-static int l_dots_find(lua_State *L)
-{
-	lua_pushinteger(L, (lua_Integer)dots_find(check_slice(L, 1)));
-	return 1;
 }
 
 static int push_address(lua_State *L, enum status st, const struct address_parts *p, struct arena *a)
@@ -451,7 +445,6 @@ int luaopen_bind_mail(lua_State *L)
 		{ "lines_skip", l_lines_skip },
 		{ "dots_read", l_dots_read },
 		{ "dots_write", l_dots_write },
-		{ "dots_find", l_dots_find },
 		{ "address_path", l_address_path },
 		{ "address_mailbox", l_address_mailbox },
 		{ "address_domain", l_address_domain },
