@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "mail/scan.h"
 
 enum { SYNC_STEP = 1 << 20 };        /* file octets between two hints to write back */
 
@@ -43,46 +44,23 @@ static bool crlf_at(const struct message *m, struct slice s, ptrdiff_t lf)
 	return octet_at(m, s, lf) == '\n' && octet_at(m, s, lf - 1) == '\r';
 }
 
-static bool any_8bit(struct slice s)
+/* header_octets, if the empty line behind the header is among the new octets. */
+static void find_header_end(struct message *m, struct slice s)
 {
-	uint64_t seen = 0, words[8];
+	for (size_t lf = slice_find(s, '\n'); lf < s.len;) {
+		ptrdiff_t at = (ptrdiff_t)lf;
+		uint64_t upto = m->octets + lf + 1;
 
-	for (; s.len >= sizeof(words); s = slice_skip(s, sizeof(words))) {
-		memcpy(words, s.ptr, sizeof(words));
-		for (size_t i = 0; i < COUNT_OF(words); i++)
-			seen |= words[i];
+		if (crlf_at(m, s, at) && (upto == 2 || (upto >= 4 && crlf_at(m, s, at - 2)))) {
+			m->header_octets = upto;
+			return;
+		}
+		lf += 1 + slice_find(slice_skip(s, lf + 1), '\n');
 	}
-	for (size_t i = 0; i < s.len; i++)
-		seen |= (unsigned char)s.ptr[i];
-	return seen & 0x8080808080808080u;
 }
 
-/* A line that begins with '.' is flagged after any LF: the reader that sees the flag looks
- * closer, the one that does not sends the octets as they are. */
-static void count(struct message *m, struct slice s)
+static void remember_tail(struct message *m, struct slice s)
 {
-	if (s.ptr[0] == '.' && (m->octets == 0 || m->tail[3] == '\n'))
-		m->flags |= MESSAGE_DOT_LINES;
-	if (!(m->flags & MESSAGE_8BIT) && any_8bit(s))
-		m->flags |= MESSAGE_8BIT;
-	const char *end = s.ptr + s.len;
-
-	for (const char *at = s.ptr; at < end; at++) {
-		at = memchr(at, '\n', (size_t)(end - at));
-		if (!at)
-			break;
-		ptrdiff_t lf = at - s.ptr;
-
-		if (at + 1 < end && at[1] == '.')
-			m->flags |= MESSAGE_DOT_LINES;
-		if (!crlf_at(m, s, lf))
-			continue;
-		m->lines++;
-		uint64_t upto = m->octets + (uint64_t)lf + 1;
-
-		if (m->header_octets == 0 && (upto == 2 || (upto >= 4 && crlf_at(m, s, lf - 2))))
-			m->header_octets = upto;
-	}
 	for (size_t i = s.len < 4 ? s.len : 4; i > 0; i--) {
 		memmove(m->tail, m->tail + 1, 3);
 		m->tail[3] = (unsigned char)s.ptr[s.len - i];
@@ -91,6 +69,20 @@ static void count(struct message *m, struct slice s)
 		m->flags &= ~(uint32_t)MESSAGE_OPEN_END;
 	else
 		m->flags |= MESSAGE_OPEN_END;
+}
+
+/* A line that begins with '.' is flagged after any LF: the reader that sees the flag looks
+ * closer, the one that does not sends the octets as they are. */
+static void count(struct message *m, struct slice s)
+{
+	struct scan_facts f = { .before = m->octets ? (char)m->tail[3] : '\n' };
+
+	if (m->header_octets == 0)
+		find_header_end(m, s);
+	scan_facts(s, &f);
+	m->lines += f.lines;
+	m->flags |= (f.dot_line ? MESSAGE_DOT_LINES : 0u) | (f.eight_bit ? MESSAGE_8BIT : 0u);
+	remember_tail(m, s);
 	m->crc = crc32c(m->crc, s.ptr, s.len);
 	m->octets += s.len;
 }
