@@ -84,10 +84,10 @@ static void say_failure(struct smtp_session *s, const struct smtp_failure *f)
  * and what POP3 sends have the same size. */
 static void complete_last_line(struct smtp_session *s)
 {
-	struct smtp_transaction *t = &s->transaction;
+	struct scan_lines *l = &s->transaction.dots.lines;
 
-	t->dots.lines.bare |= t->after_cr;
-	if (t->line_octets > 0 && !t->failure.code)
+	l->bare |= l->after_cr;
+	if (!l->at_start && !s->transaction.failure.code)
 		smtp_transaction_take(s, SLICE("\r\n"));
 }
 

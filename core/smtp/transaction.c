@@ -255,39 +255,14 @@ void smtp_transaction_take(struct smtp_session *s, struct slice octets)
 
 static const char bare_text[] = "A bare CR or LF in the message; lines end in CR LF alone";
 
-static void watch_length(struct smtp_session *s, size_t octets)
-{
-	struct smtp_transaction *t = &s->transaction;
-	uint64_t sum = (uint64_t)t->line_octets + octets;
-
-	t->line_octets = sum > UINT32_MAX ? UINT32_MAX : (uint32_t)sum;
-	if (t->line_octets > t->dots.lines.longest)
-		t->dots.lines.longest = t->line_octets;
-}
-
 void smtp_transaction_watch_lines(struct smtp_session *s, struct slice octets)
 {
-	struct smtp_transaction *t = &s->transaction;
+	struct scan_lines *l = &s->transaction.dots.lines;
 
-	if (octets.len == 0)
-		return;
-	if (t->after_cr && octets.ptr[0] != '\n')
-		t->dots.lines.bare = true;
 	for (size_t at = 0; at < octets.len;) {
-		size_t lf = at + slice_find(slice_skip(octets, at), '\n');
-		size_t cr = at + slice_find(slice_head(slice_skip(octets, at), lf - at), '\r');
-
-		if (cr + 1 < lf)
-			t->dots.lines.bare = true;
-		watch_length(s, cr - at);
-		if (lf == octets.len)
-			break;
-		if (cr == lf && !(lf == 0 && t->after_cr))
-			t->dots.lines.bare = true;
-		t->line_octets = 0;
-		at = lf + 1;
+		at += scan_lines(slice_skip(octets, at), l);
+		l->at_start &= at == octets.len;      /* here a dot is an octet like any other */
 	}
-	t->after_cr = octets.ptr[octets.len - 1] == '\r';
 }
 
 /* ---- the end ---- */

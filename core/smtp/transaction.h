@@ -32,13 +32,11 @@ struct smtp_transaction {
 	uint64_t             octets;          /* received, without our trace fields */
 	struct buf           first_line;      /* until it is known whether it is a header field */
 	bool                 begun;           /* trace fields are written */
-	struct dots_reader   dots;
+	struct dots_reader   dots;            /* BDAT: its lines alone */
 	struct header_counter header;
 	struct smtp_failure  failure;
 	uint64_t             chunk_left;      /* BDAT: octets of this chunk still to come */
 	bool                 chunk_last, chunk_refused;
-	bool                 after_cr;        /* BDAT: the octet before was a CR */
-	uint32_t             line_octets;     /* BDAT: of the current line */
 	struct delivery      delivery;
 	bool                 delivering;
 };

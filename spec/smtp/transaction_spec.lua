@@ -66,6 +66,20 @@ describe("a message", function()
     end
   end)
 
+  it("may have dots where lines begin, in chunks, where they are octets like any other", function()
+    local text = "a: b\r\n\r\n.\r\n..\r\n" .. ("."):rep(20)
+    for limit, code in pairs { [22] = "250", [21] = "554" } do
+      for cut = 1, #text - 1 do
+        local peer = smtp.peer { max_text_line_octets = limit }:hello()
+        peer:say("MAIL FROM:<>", "RCPT TO:<bob@example.test>")
+        peer.session:feed(("BDAT %d\r\n%sBDAT %d LAST\r\n%s"):format(cut, text:sub(1, cut), #text - cut,
+          text:sub(cut + 1)))
+        assert.equal("250 " .. code, codes(peer.session:take()))
+        if code == "250" then assert.equal(text .. "\r\n", peer:text()) end
+      end
+    end
+  end)
+
   it("may have a header of max_header_octets", function()
     local header = "a: " .. ("b"):rep(95) .. "\r\n"
     assert.matches("^250", (send(header .. "\r\n" .. ("x"):rep(900) .. "\r\n", { max_header_octets = 102 })))
