@@ -1,10 +1,14 @@
-/* crc32c (Castagnoli, reflected polynomial 0x82f63b78): with the SSE4.2 instruction where the
- * processor has it, otherwise eight tables of 256 words.  Declared in message.h. */
+/* crc32c (Castagnoli, reflected polynomial 0x82f63b78): with the instruction for it where the
+ * processor has one (SSE4.2, ARMv8 with CRC), otherwise eight tables of 256 words.  Declared in
+ * message.h. */
 #include "hook/message.h"
 
 #include <pthread.h>
 #if defined(__x86_64__)
 #include <nmmintrin.h>
+#elif defined(__AARCH64EL__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 static const uint32_t polynomial = 0x82f63b78;
@@ -43,9 +47,45 @@ static uint32_t crc_by_tables(uint32_t crc, const unsigned char *at, size_t len)
 	return crc;
 }
 
+/* ---- by instruction ---- */
+
 #if defined(__x86_64__)
-__attribute__((target("sse4.2")))
-static uint32_t crc_by_sse42(uint32_t crc, const unsigned char *at, size_t len)
+
+#define BY_INSTRUCTION __attribute__((target("sse4.2")))
+#define crc_word  _mm_crc32_u64
+#define crc_octet _mm_crc32_u8
+
+static bool has_instruction(void)
+{
+	return __builtin_cpu_supports("sse4.2");
+}
+
+#elif defined(__AARCH64EL__)
+
+#define BY_INSTRUCTION
+
+/* Not by <arm_acle.h>, which some compilers leave empty unless all of the program may use CRC. */
+static inline uint64_t crc_word(uint64_t crc, uint64_t word)
+{
+	__asm__(".arch_extension crc\n\tcrc32cx %w0, %w0, %x1" : "+r"(crc) : "r"(word));
+	return crc;
+}
+
+static inline uint32_t crc_octet(uint32_t crc, unsigned char octet)
+{
+	__asm__(".arch_extension crc\n\tcrc32cb %w0, %w0, %w1" : "+r"(crc) : "r"(octet));
+	return crc;
+}
+
+static bool has_instruction(void)
+{
+	return getauxval(AT_HWCAP) & HWCAP_CRC32;
+}
+
+#endif
+
+#ifdef BY_INSTRUCTION
+BY_INSTRUCTION static uint32_t crc_by_instruction(uint32_t crc, const unsigned char *at, size_t len)
 {
 	uint64_t wide = crc;
 
@@ -53,11 +93,11 @@ static uint32_t crc_by_sse42(uint32_t crc, const unsigned char *at, size_t len)
 		uint64_t word;
 
 		memcpy(&word, at, sizeof(word));
-		wide = _mm_crc32_u64(wide, word);
+		wide = crc_word(wide, word);
 	}
 	crc = (uint32_t)wide;
 	while (len--)
-		crc = _mm_crc32_u8(crc, *at++);
+		crc = crc_octet(crc, *at++);
 	return crc;
 }
 #endif
@@ -71,9 +111,9 @@ uint32_t crc32c(uint32_t crc, const void *octets, size_t len)
 {
 	if (len == 0)
 		return crc;
-#if defined(__x86_64__)
-	if (__builtin_cpu_supports("sse4.2"))
-		return ~crc_by_sse42(~crc, octets, len);
+#ifdef BY_INSTRUCTION
+	if (has_instruction())
+		return ~crc_by_instruction(~crc, octets, len);
 #endif
 	return crc32c_portable(crc, octets, len);
 }

@@ -42,8 +42,8 @@ enum status message_append(struct message *m, struct slice octets);
 /* Copy octets [offset, offset + *len) into out; *len becomes what was there.  IO. */
 enum status message_read(const struct message *m, uint64_t offset, void *out, size_t *len);
 
-/* crc32c (Castagnoli) of more octets; start with crc = 0.  SSE4.2 where the processor has it. */
+/* crc32c (Castagnoli) of more octets; start with crc = 0.  By instruction where there is one. */
 uint32_t crc32c(uint32_t crc, const void *octets, size_t len);
-uint32_t crc32c_portable(uint32_t crc, const void *octets, size_t len);   /* without SSE4.2 */
+uint32_t crc32c_portable(uint32_t crc, const void *octets, size_t len);   /* by tables */
 
 #endif
