@@ -137,13 +137,20 @@ static long receive_plain(struct stream *s, char *room, size_t size)
 	return STREAM_FAILED;
 }
 
-static long send_plain(struct stream *s, struct slice octets)
+ssize_t stream_send(struct stream *s, struct slice octets)
 {
 	ssize_t n;
 
 	do
 		n = send(s->fd, octets.ptr, octets.len, MSG_NOSIGNAL | (s->last ? MSG_MORE : 0));
 	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+static long send_plain(struct stream *s, struct slice octets)
+{
+	ssize_t n = stream_send(s, octets);
+
 	if (n >= 0)
 		return n;
 	if (errno == EAGAIN || errno == EWOULDBLOCK)
@@ -272,6 +279,9 @@ static void discard_input(struct stream *s)
 	char octets[4096];
 	long n = receive_plain(s, octets, sizeof(octets));
 
+	/* Under TLS the peer's close_notify comes first, and its end right behind it. */
+	if (n > 0 && n < (long)sizeof(octets))
+		n = receive_plain(s, octets, sizeof(octets));
 	if (n == 0)
 		on_eof(s);
 }

@@ -47,6 +47,9 @@ struct stream {
 /* Outcome of one read or write below zero; 0 is the end of the stream. */
 enum { STREAM_AGAIN = -1, STREAM_FAILED = -2 };
 
+/* send(2), again after a signal. */
+ssize_t stream_send(struct stream *s, struct slice octets);
+
 /* Remember the failure (the first one counts) and report it on the next turn. */
 void stream_fail(struct stream *s, enum status st, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

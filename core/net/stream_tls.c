@@ -84,12 +84,10 @@ static int bio_read(BIO *bio, char *out, int size)
 static int bio_write(BIO *bio, const char *octets, int size)
 {
 	struct stream *s = BIO_get_data(bio);
-	ssize_t n;
 
 	BIO_clear_retry_flags(bio);
-	do
-		n = send(s->fd, octets, (size_t)size, MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
+	ssize_t n = stream_send(s, slice_of(octets, (size_t)size));
+
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		BIO_set_retry_write(bio);
 	return (int)n;
