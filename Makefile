@@ -103,7 +103,7 @@ fuzz:
 
 # The load generator and the peer that does nothing, always of the release build; spec/bench/run.py
 # says what is measured and which variables choose.
-BENCH_OBJ := $(patsubst %.c,$(OUT)/%.o,$(filter-out spec/bench/sink.c spec/bench/count.c spec/bench/slowflush.c,$(wildcard spec/bench/*.c)))
+BENCH_OBJ := $(patsubst %.c,$(OUT)/%.o,$(filter-out spec/bench/sink.c spec/bench/count.c spec/bench/limits.c spec/bench/slowflush.c,$(wildcard spec/bench/*.c)))
 
 $(OUT)/load: $(BENCH_OBJ) $(OUT)/libmoonpost.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -115,12 +115,16 @@ $(OUT)/sink: $(OUT)/spec/bench/sink.o $(OUT)/spec/bench/message.o $(OUT)/libmoon
 $(OUT)/count: $(OUT)/spec/bench/count.o $(OUT)/spec/bench/message.o $(OUT)/libmoonpost.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# What the machine allows at most.
+$(OUT)/limits: $(OUT)/spec/bench/limits.o $(OUT)/spec/bench/report.o $(OUT)/libmoonpost.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 # Preloaded: a disk with a slower flush.
 $(OUT)/slowflush.so: spec/bench/slowflush.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -shared -o $@ $< -ldl
 
-bench-build: $(OUT)/moonpost $(OUT)/load $(OUT)/sink $(OUT)/slowflush.so
+bench-build: $(OUT)/moonpost $(OUT)/load $(OUT)/sink $(OUT)/limits $(OUT)/slowflush.so
 
 bench:
 	@bin/setup run
@@ -136,7 +140,7 @@ bench-idle bench-growth bench-flush bench-latency bench-scaling: bench-%:
 bench-compare:
 	@python3 spec/bench/table.py "$(A)" "$(B)"
 
--include $(BENCH_OBJ:.o=.d) $(OUT)/spec/bench/sink.d $(OUT)/spec/bench/count.d
+-include $(BENCH_OBJ:.o=.d) $(OUT)/spec/bench/sink.d $(OUT)/spec/bench/count.d $(OUT)/spec/bench/limits.d
 
 # ---- use ----
 

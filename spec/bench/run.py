@@ -1,11 +1,13 @@
 """make bench: moonpost beside its peers, the same workloads in the same run on free loopback ports.
 
 BENCH_SECONDS (3) per workload, BENCH_ROUNDS (1; more: medians), BENCH_SERVERS and BENCH_WORKLOADS
-(names, or the begin of names, separated by spaces), BENCH_WORKERS (2) of moonpost.
+(names, or the begin of names, separated by spaces), BENCH_WORKERS (2) of moonpost.  The server
+"machine" is none: its rows say what the disk and OpenSSL allow without one (limits.c).
 Results: one JSON line per measurement in build/bench/.
 """
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -120,12 +122,21 @@ def serves(server, service, args):
     return service in server.ports and (server.tls or "--tls" not in args)
 
 
-def bench(server, results):
+def limits(base, keep):
+    """What the machine allows."""
+    os.makedirs(f"{base}/limits")
+    done = subprocess.run(["build/release/limits", f"{base}/limits", f"{base}/tls/server.pem",
+                           f"{base}/tls/server.key"], stdout=subprocess.PIPE, text=True, check=True)
+    for line in done.stdout.splitlines():
+        row = json.loads(line)
+        if wanted(row["name"], WORKLOADS):
+            keep(row["server"], row)
+    shutil.rmtree(f"{base}/limits")
+
+
+def bench(server, write):
     def keep(row):
-        row["server"] = server.name
-        results.write(json.dumps(row) + "\n")
-        results.flush()
-        print(table.line(row["name"], server.name, row), flush=True)
+        write(server.name, row)
 
     filled = False
     for name, service, args in MEASURED:
@@ -162,8 +173,17 @@ def main():
         os.chmod(base, 0o755)
         results.write(json.dumps(about()) + "\n")
         subprocess.run(["bin/moonpost-demo", "certificate", f"{base}/tls"], check=True)
+
+        def write(server, row):
+            row["server"] = server
+            results.write(json.dumps(row) + "\n")
+            results.flush()
+            print(table.line(row["name"], server, row), flush=True)
+
         print(table.HEAD)
         for turn in range(ROUNDS):
+            if wanted("machine", SERVERS):
+                limits(base, write)
             for kind in chosen:
                 if not kind.installed():
                     print(f"{kind.name}: not installed, skipped (bin/setup bench installs it)")
@@ -171,7 +191,7 @@ def main():
                 server = kind(f"{base}/{turn}", f"{base}/tls")
                 try:
                     server.start()
-                    bench(server, results)
+                    bench(server, write)
                 finally:
                     server.stop()
     print()

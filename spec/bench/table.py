@@ -64,8 +64,8 @@ HEAD = f"{'workload':20} {'server':11} {'rate /s':>9} {'MB/s':>7} {'CPU us/op':>
        f"{'p99 ms':>8} {'KiB/sess':>8}  against the best peer and the goal"
 
 
-def remark(name, row, peers):
-    """Ratios of moonpost to the best peer, and to the goals."""
+def remark(name, row, peers, machine):
+    """Ratios of moonpost to the best peer, to what the machine allows, and to the goals."""
     words = []
     rated = [p for p in peers if p.get("per_second")]
     if row.get("per_second") and rated:
@@ -76,6 +76,10 @@ def remark(name, row, peers):
     memory = [p["session_kib"] for p in peers if p.get("session_kib")]
     if row.get("session_kib") and memory:
         words.append("memory " + ratio(row["session_kib"], min(memory)))
+    for key, what in (("per_second", "rate"), ("cpu_us", "CPU"), ("session_kib", "memory")):
+        # A handshake in memory has a rate, too, but it waits for nobody.
+        if machine.get(key) and row.get(key) and not (key == "per_second" and not machine["mb_per_second"]):
+            words.append(f"machine's {what} {ratio(row[key], machine[key])}")
     for goal, key, scale, better in zip(GOALS.get(name, ()), ("per_second", "cpu_us", "p50_us", "session_kib"),
                                         (1, 1, 1000, 1), (1, -1, -1, -1)):
         if goal and row.get(key):
@@ -99,9 +103,10 @@ def show(path):
     print("; ".join(f"{key} {value}" for key, value in meta.items()))
     print(HEAD)
     for name, servers in medians(rows).items():
-        peers = [row for server, row in servers.items() if server not in ("moonpost", "sink") and not row["failed"]]
+        peers = [row for server, row in servers.items()
+                 if server not in ("moonpost", "sink", "machine") and not row["failed"]]
         for server, row in servers.items():
-            print(line(name, server, row, remark(name, row, peers) if server == "moonpost" else ""))
+            print(line(name, server, row, remark(name, row, peers, servers.get("machine", {})) if server == "moonpost" else ""))
             name = ""
 
 
