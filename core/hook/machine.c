@@ -19,6 +19,7 @@ void machine_init(struct machine *m, const struct machine_ops *ops, const struct
 		.host_changed = setup->host_changed,
 		.channel_binding = setup->channel_binding,
 		.tls_available = setup->tls_available,
+		.sends_files = setup->sends_files,
 	};
 	buf_init(&m->out, 0);
 }

@@ -22,6 +22,8 @@ enum machine_wants {
 	MACHINE_READ,            /* more bytes, please */
 	MACHINE_WAIT,            /* an answer is on its way: do not read, do not feed; see delay_ms */
 	MACHINE_DRAIN,           /* write out first, then call ops->drained: there is more to send */
+	MACHINE_FILE,            /* write out, send of `file` what the socket takes, call ops->file_sent
+	                          * in the same turn; only asked of a host that sends_files */
 	MACHINE_TLS,             /* write out, drop unread input, do the handshake, call tls_started */
 	MACHINE_CLOSE,           /* write out, then close */
 };
@@ -39,6 +41,9 @@ struct machine_ops {
 	 * behind it.  Does nothing unless wants is MACHINE_READ. */
 	void (*feed)(struct machine *m, struct slice *in);
 	void (*drained)(struct machine *m);
+	/* So many octets of `file` went; 0 when out was not written or the socket is full, below 0 when
+	 * the file does not give them: the machine reads them itself then, and finds out why. */
+	void (*file_sent)(struct machine *m, long octets);
 	void (*tls_started)(struct machine *m);       /* facts->tls is filled: forget the plain past */
 	void (*timed_out)(struct machine *m);         /* timeout_ms passed without input */
 	void (*delayed)(struct machine *m);           /* delay_ms passed; may be NULL when never set */
@@ -56,6 +61,7 @@ struct machine_setup {
 	channel_binding_fn      *channel_binding;     /* may be NULL */
 	struct facts             facts;
 	bool                     tls_available;       /* a certificate is configured */
+	bool                     sends_files;         /* the host knows MACHINE_FILE, while not in TLS */
 };
 
 /* Embedded first in smtp_session and pop3_session. */
@@ -67,6 +73,7 @@ struct machine {
 	                                               * start one timer, then call ops->delayed, which
 	                                               * sets it to 0: a refused login, a verdict's delay */
 	struct buf                out;                /* replies not yet written */
+	struct file_range         file;               /* with MACHINE_FILE */
 	struct facts              facts;
 	struct policy            *policy;
 	struct question          *question;           /* heap, from machine_question to machine_rest */
@@ -76,6 +83,7 @@ struct machine {
 	void                    (*host_changed)(void *host);
 	channel_binding_fn       *channel_binding;
 	bool                      tls_available;
+	bool                      sends_files;
 	bool                      quit;               /* with MACHINE_CLOSE: the client said QUIT, so
 	                                               * nothing more comes from it */
 	struct login             *login;              /* set by login_init: answers find their way back */

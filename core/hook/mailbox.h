@@ -23,6 +23,13 @@ struct maildrop_entry {
 	bool        stuff_unknown;        /* provider does not know MESSAGE_DOT_LINES: look at octets */
 };
 
+/* Octets of a message where they lie in a file.  The descriptor is the provider's. */
+struct file_range {
+	int      fd;
+	uint64_t offset;
+	size_t   octets;
+};
+
 struct maildrop;
 struct mailbox_provider;
 
@@ -40,6 +47,11 @@ struct maildrop_ops {
 	               maildrop_done_fn *done, void *owner);
 	/* Unlock and free; cancels what is in flight.  Deletes nothing. */
 	void (*close)(struct maildrop *m);
+	/* Optional.  Where octets of entry index from offset lie, at most max of them and only those
+	 * that are in memory now, so that sending them from there waits for no disk.  Good for this
+	 * turn of the event loop.  False: read() says what there is, or what is wrong. */
+	bool (*range)(struct maildrop *m, unsigned index, uint64_t offset, size_t max,
+	              struct file_range *out);
 };
 
 /* Embedded first in the provider's own structure. */

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -259,7 +260,7 @@ static bool silent(const struct stream *s)
 
 static void tell_drained(struct stream *s)
 {
-	if (!s->drained_owed || silent(s) || buf_len(&s->output) > 0)
+	if (!s->drained_owed || silent(s) || !stream_written(s))
 		return;
 	s->drained_owed = false;
 	if (s->events->drained)
@@ -459,9 +460,41 @@ void stream_flush(struct stream *s, bool want_drained)
 	/* A blocked socket says itself when it takes more; the handshake goes first. */
 	if (!s->blocked && !s->write_wants_read && s->layer != LAYER_HANDSHAKE && !s->shut_done)
 		write_output(s);
-	if ((s->drained_owed && buf_len(&s->output) == 0) ||
+	if ((s->drained_owed && stream_written(s)) ||
 	    (wants_input(s) && stream_tls_pending(s)))
 		loop_tick(s->loop, &s->tick);
+}
+
+bool stream_written(const struct stream *s)
+{
+	return buf_len(&s->output) == 0 && !s->blocked;
+}
+
+/* The socket's failures end the stream; the others are of the file. */
+static bool of_file(int error)
+{
+	return error == EIO || error == EINVAL || error == ENOSYS || error == EOVERFLOW ||
+	       error == EOPNOTSUPP || error == EBADF;
+}
+
+long stream_send_file(struct stream *s, int fd, uint64_t offset, size_t octets)
+{
+	off_t at = (off_t)offset;
+	ssize_t n;
+
+	if (s->failure != ST_OK || s->freed || s->layer != LAYER_PLAIN || !stream_written(s))
+		return 0;
+	do
+		n = sendfile(s->fd, fd, &at, octets);
+	while (n < 0 && errno == EINTR);
+	if (n == 0 || (n < 0 && of_file(errno)))
+		return STREAM_FAILED;
+	if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
+		fail_errno(s, "writing to the peer");
+	s->blocked = n < (ssize_t)octets;
+	s->drained_owed |= s->blocked;
+	stream_watch(s);
+	return n < 0 ? 0 : n;
 }
 
 void stream_last(struct stream *s)

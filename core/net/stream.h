@@ -45,6 +45,16 @@ struct buf *stream_output(struct stream *s);      /* append here, then stream_fl
  * when all was written at once: on the next turn, only if wanted was asked by want_drained). */
 void stream_flush(struct stream *s, bool want_drained);
 
+/* Is all output with the kernel, and does it take more now? */
+bool stream_written(const struct stream *s);
+
+/* Send octets of a file from where they lie, behind output that is written (stream_written), without
+ * TLS: as many as the socket takes now, and their number is returned.  When that is less than all,
+ * drained() comes as soon as it takes more; nothing is kept of the file.  Below 0: the file does not
+ * give them (it is shorter, it cannot be read, it is of a kind that cannot be sent).
+ * A page of the file that is not in memory is waited for: who calls knows that it is. */
+long stream_send_file(struct stream *s, int fd, uint64_t offset, size_t octets);
+
 /* What is flushed from now on is the last, a shutdown or free follows at once: the kernel may send
  * both in one packet. */
 void stream_last(struct stream *s);

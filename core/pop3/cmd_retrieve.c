@@ -4,7 +4,11 @@
  * breaks its contract, and the connection is closed without the final dot, so that no client
  * takes a damaged message for a whole one.  When the last octets of a message are not CRLF (BDAT
  * can do that) a CRLF stands before the final dot, because the dot must stand on a line of its own
- * (RFC 1939, 3); MESSAGE_OPEN_END says so beforehand and the announced size counts it. */
+ * (RFC 1939, 3); MESSAGE_OPEN_END says so beforehand and the announced size counts it.
+ *
+ * A large message without dot lines lies in its file as the client gets it, so the host is told
+ * where and no octet comes by here.  Its beginning and its end are read all the same: what cannot
+ * be read at all is an -ERR, and the end shows whether it is CRLF and whether more follows. */
 #include "base/log.h"
 #include "pop3/commands.h"
 #include "pop3/reply.h"
@@ -12,6 +16,8 @@
 enum {
 	STEP = 64 * 1024,                /* octets asked for at once by RETR */
 	TOP_STEP = 4096,                 /* the same by TOP, which seldom needs more */
+	FILE_STEP = 256 * 1024,          /* sent from a file at once: others get their turn then */
+	FILE_TAIL = 4096,                /* read at the end of a message that is sent from a file */
 };
 
 static const struct maildrop_entry *entry_of(const struct pop3_session *s)
@@ -68,14 +74,18 @@ static void follow(struct dots_writer *w, struct slice octets)
 	w->after_cr = last == '\r';
 }
 
+static bool may_have_dots(const struct maildrop_entry *e)
+{
+	return e->stuff_unknown || e->flags & MESSAGE_DOT_LINES;
+}
+
 static void put(struct pop3_session *s, struct slice octets)
 {
-	const struct maildrop_entry *e = entry_of(s);
 	struct pop3_body *b = &s->body;
 
 	if (octets.len == 0)
 		return;
-	if (e->stuff_unknown || e->flags & MESSAGE_DOT_LINES) {
+	if (may_have_dots(entry_of(s))) {
 		dots_write(&b->dots, octets, &s->machine.out);
 	} else {
 		buf_append(&s->machine.out, octets);
@@ -140,26 +150,66 @@ static void finish(struct pop3_session *s)
 	}
 }
 
-/* Read until the message is over, the output is full or the maildrop needs time. */
+/* Is there a piece that the host can send from the file? */
+static bool offer_file(struct pop3_session *s)
+{
+	const struct machine *host = &s->machine;
+	const struct pop3_body *b = &s->body;
+	struct maildrop *m = s->maildrop;
+	uint64_t left = entry_of(s)->octets - b->offset;
+
+	if (!host->sends_files || host->facts.tls.active || !m->ops->range || b->top || b->unsendable ||
+	    may_have_dots(entry_of(s)) || b->offset == 0 || left <= STEP)
+		return false;
+	return m->ops->range(m, b->index, b->offset,
+	                     left - FILE_TAIL < FILE_STEP ? (size_t)left - FILE_TAIL : FILE_STEP,
+	                     &s->machine.file);
+}
+
+static void read_on(struct pop3_session *s)
+{
+	struct pop3_body *b = &s->body;
+	size_t max = b->top ? TOP_STEP : STEP;
+	uint64_t left = entry_of(s)->octets - b->offset;
+
+	/* One octet more than there should be: so a message that is longer shows itself. */
+	b->reading = true;
+	s->maildrop->ops->read(s->maildrop, b->index, b->offset, left < max ? (size_t)left + 1 : max,
+	                       on_read, s);
+}
+
+/* Read until the message is over, the output is full, the host can send the file itself or the
+ * maildrop needs time. */
 static void pump(struct pop3_session *s)
 {
 	struct pop3_body *b = &s->body;
-	struct maildrop *m = s->maildrop;
+	bool file = false;
 
 	b->pumping = true;
 	while (!b->over && !b->reading && buf_len(&s->machine.out) < MACHINE_OUT_HIGH) {
-		size_t max = b->top ? TOP_STEP : STEP;
-		uint64_t left = entry_of(s)->octets - b->offset;
-
-		/* One octet more than there should be: so a message that is longer shows itself. */
-		b->reading = true;
-		m->ops->read(m, b->index, b->offset, left < max ? (size_t)left + 1 : max, on_read, s);
+		file = offer_file(s);
+		if (file)
+			break;
+		read_on(s);
 	}
 	b->pumping = false;
 	if (b->over)
 		finish(s);
 	else
-		s->machine.wants = b->reading ? MACHINE_WAIT : MACHINE_DRAIN;
+		s->machine.wants = b->reading ? MACHINE_WAIT : file ? MACHINE_FILE : MACHINE_DRAIN;
+}
+
+void pop3_cmd_file_sent(struct pop3_session *s, long octets)
+{
+	struct pop3_body *b = &s->body;
+
+	if (octets > 0) {
+		b->offset += (uint64_t)octets;
+		b->sent += (uint64_t)octets;
+	}
+	b->unsendable = octets < 0;
+	/* What is left is asked for anew when the socket takes more: it may have left the memory. */
+	s->machine.wants = MACHINE_DRAIN;
 }
 
 static void on_read(void *owner, enum status st, struct slice octets)

@@ -37,6 +37,8 @@ bool pop3_cmd_marked(const struct pop3_session *s, unsigned index);
 
 /* cmd_retrieve.c */
 pop3_run_fn pop3_cmd_retr, pop3_cmd_top;
+/* The host sent that much of machine.file; see ops->file_sent. */
+void pop3_cmd_file_sent(struct pop3_session *s, long octets);
 
 /* cmd_end.c */
 pop3_run_fn pop3_cmd_quit;

@@ -307,6 +307,16 @@ static void drained(struct machine *m)
 	settle(s);
 }
 
+static void file_sent(struct machine *m, long octets)
+{
+	struct pop3_session *s = session_of(m);
+
+	if (m->wants != MACHINE_FILE)
+		return;
+	pop3_cmd_file_sent(s, octets);
+	settle(s);
+}
+
 static void delayed(struct machine *m)
 {
 	struct pop3_session *s = session_of(m);
@@ -382,6 +392,7 @@ static const struct machine_ops ops = {
 	.start = start,
 	.feed = feed,
 	.drained = drained,
+	.file_sent = file_sent,
 	.tls_started = tls_started,
 	.timed_out = timed_out,
 	.delayed = delayed,

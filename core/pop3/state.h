@@ -34,6 +34,7 @@ struct pop3_body {
 	bool               begun;             /* the status line stands in the output */
 	bool               reading;           /* the maildrop owes an answer */
 	bool               pumping;           /* the loop is running: completions only store */
+	bool               unsendable;        /* the host could not send from the file: read the rest */
 	bool               over;              /* all octets are out */
 	bool               failed;
 };

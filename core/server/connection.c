@@ -77,7 +77,7 @@ static void take_output(struct connection *c)
 static bool write_out(struct connection *c, bool want_drained)
 {
 	stream_flush(c->stream, false);
-	if (buf_len(stream_output(c->stream)) == 0)
+	if (stream_written(c->stream))
 		return true;
 	if (want_drained)
 		stream_flush(c->stream, true);
@@ -210,6 +210,17 @@ static void restart_timeout(struct connection *c)
 	}
 }
 
+static void send_file(struct connection *c, bool *progress)
+{
+	struct machine *m = c->machine;
+	long sent = 0;
+
+	if (write_out(c, true))
+		sent = stream_send_file(c->stream, m->file.fd, m->file.offset, m->file.octets);
+	*progress |= sent > 0;
+	m->ops->file_sent(m, sent);
+}
+
 /* One turn of obeying: true to go on at once. */
 static bool obey(struct connection *c, bool *progress)
 {
@@ -231,6 +242,9 @@ static bool obey(struct connection *c, bool *progress)
 			return false;
 		*progress = true;
 		m->ops->drained(m);
+		return true;
+	case MACHINE_FILE:
+		send_file(c, progress);
 		return true;
 	case MACHINE_TLS:
 		if (write_out(c, true))
@@ -280,6 +294,7 @@ static void begin(struct connection *c)
 		.host = c,
 		.host_changed = changed,
 		.channel_binding = channel_binding,
+		.sends_files = true,
 		.facts = *c->facts,
 	};
 

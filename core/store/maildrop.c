@@ -1,12 +1,16 @@
 /* Lock, list, read, commit, close.
  *
  * Small messages are given out as slices into the map, one chunk per call, with no copy made here.
- * Files are read at once when their pages are in memory, otherwise on a thread. */
+ * Files are read at once when their pages are in memory, otherwise on a thread; what mincore(2) says
+ * is in memory may also be sent from its file (sendfile would wait for the disk in the event loop
+ * otherwise: it has no RWF_NOWAIT).  mincore tells the truth to the owner of a file alone; store and
+ * workers are one user, and blobs are 0600. */
 #include "store/maildrop.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -17,7 +21,10 @@
 #include "store/lock.h"
 #include "store/mailbox.h"
 
-enum { FILE_READ_MAX = 64 << 10 };
+enum {
+	FILE_READ_MAX = 64 << 10,
+	RANGE_PAGES = 65,                 /* looked at once: 256 KiB that begin within a page */
+};
 
 struct store_maildrop;
 
@@ -29,6 +36,8 @@ struct file_read {
 	int                    fd;
 	bool                   running;
 	char                  *buffer;
+	void                  *map;       /* of the whole file, never touched, only asked about; NULL: none */
+	size_t                 mapped;
 	size_t                 want;
 	uint64_t               offset;
 	ssize_t                got;
@@ -67,6 +76,8 @@ static void free_file(struct file_read *f)
 		f->maildrop = NULL;              /* its done() comes back */
 		return;
 	}
+	if (f->map)
+		munmap(f->map, f->mapped);
 	close(f->fd);
 	free(f->buffer);
 	free(f);
@@ -247,6 +258,48 @@ static void read_file(struct store_maildrop *m, unsigned index, uint64_t offset,
 	work_submit(m->client->files, &f->work);
 }
 
+/* How many of these octets are in memory, from offset on without a gap.  What lies behind the end of
+ * the file is not. */
+static size_t resident(const struct file_read *f, uint64_t offset, size_t octets)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), skip = (size_t)(offset % page), n = 0;
+	unsigned char in_memory[RANGE_PAGES];
+
+	if (octets > (RANGE_PAGES - 1) * page)
+		octets = (RANGE_PAGES - 1) * page;
+	size_t count = (skip + octets + page - 1) / page;
+
+	if (mincore((char *)f->map + (offset - skip), skip + octets, in_memory) < 0)
+		return 0;
+	while (n < count && in_memory[n] & 1)
+		n++;
+	if (n == 0)
+		return 0;
+	return n * page - skip < octets ? n * page - skip : octets;
+}
+
+/* Only of the file that read() has opened. */
+static bool range(struct maildrop *base, unsigned index, uint64_t offset, size_t max,
+                  struct file_range *out)
+{
+	struct file_read *f = maildrop_of(base)->file;
+	uint64_t octets = base->entries[index].octets;
+
+	if (!f || f->index != index || f->running || offset >= octets)
+		return false;
+	if (!f->map) {
+		f->map = mmap(NULL, (size_t)octets, PROT_NONE, MAP_SHARED, f->fd, 0);
+		f->mapped = (size_t)octets;
+		if (f->map == MAP_FAILED)
+			f->map = NULL;
+	}
+	if (!f->map)
+		return false;
+	max = octets - offset < max ? (size_t)(octets - offset) : max;
+	*out = (struct file_range){ f->fd, offset, resident(f, offset, max) };
+	return out->octets > 0;
+}
+
 static void read_octets(struct maildrop *base, unsigned index, uint64_t offset, size_t max,
                         maildrop_read_fn *done, void *owner)
 {
@@ -395,7 +448,7 @@ static int list_mailbox(struct store_maildrop *m, const struct store_tx *t, stru
 enum status store_maildrop_open(struct store_client *c, struct slice mailbox, struct maildrop **out)
 {
 	static const struct maildrop_ops ops = {
-		.read = read_octets, .commit = commit, .close = close_maildrop,
+		.read = read_octets, .commit = commit, .close = close_maildrop, .range = range,
 	};
 	struct store_maildrop *m = MEM_NEW(struct store_maildrop);
 

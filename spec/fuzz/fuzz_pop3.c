@@ -219,7 +219,9 @@ static void close_box(struct maildrop *m)
 }
 
 static const struct mailbox_ops box_ops = { .open = open_box, .cancel_open = cancel_open };
-static const struct maildrop_ops drop_ops = { read_box, commit_box, close_box };
+static const struct maildrop_ops drop_ops = {
+	.read = read_box, .commit = commit_box, .close = close_box,
+};
 
 /* ---- the host ---- */
 

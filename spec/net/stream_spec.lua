@@ -195,6 +195,105 @@ describe("stream", function()
     end)
   end)
 
+  describe("a file", function()
+    local directory, path
+    local text = ("0123456789abcdef"):rep(MEGABYTES * 65536)
+
+    setup(function()
+      directory = kit.directory()
+      path = kit.write(directory .. "/file", text)
+    end)
+    teardown(function() kit.remove(directory) end)
+
+    it("is sent as far as the socket takes it, and then when it takes more", function()
+      local at, calls, short = 0, 0, 0
+      local function send(s)
+        while at < #text do
+          local asked = math.min(262144, #text - at)
+          local n = s:send_file(path, at, asked)
+          assert(n >= 0)
+          at, calls, short = at + n, calls + 1, short + (n < asked and 1 or 0)
+          if n < asked then return end
+        end
+      end
+      peer = kit.peer(one, { drained = send })
+      send(peer.stream)
+      assert.is_false(peer.stream:written())
+      local before = calls
+      assert.equal(0, peer.stream:send_file(path, at, 1000), "the socket is full")
+      peer.stream:flush(true)
+      local cpu = os.clock()
+      net.run(60)
+      assert.is_true(os.clock() - cpu < 0.015, "it does not spin")
+      assert.equal(before, calls)
+      local parts, count = {}, 0
+      eventually(function()
+        local part = net.recv(other)
+        if part then
+          parts[#parts + 1] = part
+          count = count + #part
+        end
+        return count == #text
+      end)
+      assert.is_true(table.concat(parts) == text)
+      assert.is_true(short >= 1)
+      assert.same({ 0, 0 }, { peer.stream:memory() })
+    end)
+
+    it("goes behind what was written, and what is written goes behind it", function()
+      peer = kit.peer(one)
+      peer.stream:write("head ")
+      assert.equal(10, peer.stream:send_file(path, 3, 10))
+      peer.stream:write(" tail")
+      assert.equal("head 3456789abc tail", net.recv(other))
+    end)
+
+    it("waits for output that is not written", function()
+      peer = kit.peer(one)
+      peer.stream:append("head")
+      assert.equal(0, peer.stream:send_file(path, 0, 10))
+      assert.is_nil(net.recv(other))
+    end)
+
+    it("that is too short or none fails alone, not the connection", function()
+      peer = kit.peer(one)
+      assert.is_true(peer.stream:send_file(path, #text, 10) < 0)
+      assert.is_true(peer.stream:send_file(directory, 0, 10) < 0)
+      assert.is_true(peer.stream:send_file(directory .. "/none", 0, 10) < 0)
+      assert.equal(4, peer.stream:send_file(path, #text - 4, 10))
+      eventually(function() return peer.stream:written() end)
+      peer.stream:write("on")
+      assert.equal("cdefon", net.recv(other))
+      assert.is_nil(peer.closed)
+    end)
+
+    it("to a peer that is gone ends the connection", function()
+      peer = kit.peer(one)
+      peer.stream:read(false)
+      net.reset(other)
+      other = nil
+      net.run(5)
+      assert.equal(0, peer.stream:send_file(path, 0, 10))
+      eventually(function() return peer.closed end)
+      assert.matches("^writing to the peer: ", peer.error)
+    end)
+
+    it("half-closes behind it", function()
+      peer = kit.peer(one)
+      local n = 0
+      while peer.stream:written() do n = n + peer.stream:send_file(path, 0, 262144) end
+      peer.stream:shutdown()
+      local count, ended = 0, false
+      eventually(function()
+        local part = net.recv(other)
+        if part == "" then ended = true end
+        count = count + (part and #part or 0)
+        return ended
+      end)
+      assert.equal(n, count)
+    end)
+  end)
+
   it("moves 10 MB both ways at once", function()
     local text = ("0123456789abcdef"):rep(MEGABYTES * 65536)
     local a = kit.peer(one)

@@ -146,6 +146,134 @@ describe("RETR", function()
   end)
 end)
 
+describe("RETR of a message that lies in a file", function()
+  local STEP, RANGE = 65536, 262144
+
+  local function file_session(octets, options)
+    local all = { sends_files = true, ranges = {} }
+    for key, value in pairs(options or {}) do all[key] = value end
+    return session({ octets = octets, dots = false }, all)
+  end
+
+  it("is sent from the file, but its beginning and its end", function()
+    local message = pop3.message(1000000)
+    local s = file_session(message)
+    assert.is_true(s:say("RETR 1", "NOOP") == "+OK 1000000 octets\r\n" .. message .. ".\r\n+OK\r\n")
+    local left = 1000000 - STEP - 3 * RANGE - 4096
+    assert.same({ RANGE, RANGE, RANGE, left }, s.options.ranges)
+    assert.same({ STEP, 4097 }, s.options.reads)
+    local events = s:events()
+    assert.equal(1000000, events[#events - 2].octets)
+    assert.same({ "retrieved 00005eed.1" }, s:seen("retrieved"))
+  end)
+
+  it("goes on where a full socket stopped it, and asks anew what is in memory", function()
+    local message = pop3.message(1000000)
+    local s = file_session(message)
+    s:feed("RETR 1\r\n")
+    local parts = { s:take() }
+    for _, max in ipairs { 1, 0, 100000, 7, RANGE, 1 << 30 } do
+      assert.equal("drain", s:wants())
+      s:drained()
+      assert.equal("file", s:wants())
+      parts[#parts + 1] = s:send_file(max)
+    end
+    parts[#parts + 1] = s:read_all()
+    assert.is_true(table.concat(parts) == "+OK 1000000 octets\r\n" .. message .. ".\r\n")
+    assert.equal(7, #s.options.ranges)
+  end)
+
+  it("is read where the maildrop has no range of it in memory", function()
+    local message = pop3.message(400000)
+    local s = file_session(message, { range = 0 })
+    assert.is_true(s:say("RETR 1") == "+OK 400000 octets\r\n" .. message .. ".\r\n")
+    assert.equal(7, #s.options.reads)
+  end)
+
+  it("waits for octets that are not in memory and goes on with the file", function()
+    local message = pop3.message(400000)
+    local s = file_session(message, { read_later = true, range = 100000 })
+    s:feed("RETR 1\r\n")
+    local parts = {}
+    while s:wants() ~= "read" do
+      if s:wants() == "wait" then s:answer() end
+      parts[#parts + 1] = s:read_all()
+    end
+    assert.is_true(table.concat(parts) == "+OK 400000 octets\r\n" .. message .. ".\r\n")
+  end)
+
+  it("is read to its end when the host cannot send it", function()
+    local message = pop3.message(400000)
+    local s = file_session(message)
+    s:feed("RETR 1\r\n")
+    local parts = { s:take() }
+    s:drained()
+    assert.equal("", s:send_file(-1))
+    parts[#parts + 1] = s:read_all()
+    assert.is_true(table.concat(parts) == "+OK 400000 octets\r\n" .. message .. ".\r\n")
+    assert.equal(1, #s.options.ranges)
+    s:say("RETR 1")
+    assert.equal(3, #s.options.ranges, "the next message is tried again")
+  end)
+
+  it("ends without the final dot when the file fails or is too short", function()
+    local message = pop3.message(400000)
+    local s = file_session(message, { read_fail_at = 65536 })
+    s:feed("RETR 1\r\nNOOP\r\n")
+    local got = { s:take() }
+    s:drained()
+    s:send_file(-1)
+    got[#got + 1] = s:read_all()
+    assert.is_true(table.concat(got) == "+OK 400000 octets\r\n" .. message:sub(1, 65536))
+    assert.equal("close", s:wants())
+    assert.same({}, s:seen("retrieved"))
+  end)
+
+  it("is found out when it is longer than the listing says", function()
+    local s = session({ octets = pop3.message(400001), size = 400000, dots = false },
+      { sends_files = true, ranges = {} })
+    assert.not_matches("\r\n%.\r\n", s:say("RETR 1"))
+    assert.equal("close", s:wants())
+  end)
+
+  it("gets its CRLF when it does not end with one", function()
+    for _, ending in ipairs { "abc", "abc\r", "abc\n", "abc\r\n" } do
+      local message = pop3.message(300000) .. ending
+      local got = file_session(message):say("RETR 1")
+      assert.equal(ending:gsub("abc\r\n", "abc") .. "\r\n.\r\n", got:sub(-#ending:gsub("abc\r\n", "abc") - 5))
+    end
+  end)
+
+  it("is read when it may have dot lines, in TLS, by TOP, and from a host that sends no files", function()
+    local message = pop3.message(300000)
+    for _, how in ipairs {
+      { { octets = message, dots = true }, { sends_files = true } },
+      { message, { sends_files = true } },
+      { { octets = message, dots = false }, { sends_files = true, tls = true } },
+      { { octets = message, dots = false }, {} },
+    } do
+      how[2].ranges = {}
+      local s = session(how[1], how[2])
+      assert.is_true(s:say("RETR 1") == "+OK 300000 octets\r\n" .. message .. ".\r\n")
+      assert.same({}, s.options.ranges)
+    end
+    local s = file_session(message)
+    s:say("TOP 1 100000")
+    assert.same({}, s.options.ranges)
+  end)
+
+  it("may be left in the middle", function()
+    local s = file_session(pop3.message(400000))
+    s:feed("RETR 1\r\n")
+    s:take()
+    s:drained()
+    assert.equal("file", s:wants())
+    s:timed_out()
+    assert.equal("close", s:wants())
+    s:close()
+  end)
+end)
+
 describe("TOP", function()
   local head = "Subject: a\r\nX-Fold: b\r\n c\r\n\r\n"
   local body = "1\r\n2\r\n\r\n.4\r\n5"

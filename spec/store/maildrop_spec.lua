@@ -113,6 +113,62 @@ describe("a maildrop of the store", function()
     drop:close()
   end)
 
+  describe("with a message in a file", function()
+    local name, text = "file@example.test", ("0123456789abcde\n"):rep(40000)
+    local path, drop
+
+    local function sh(command) assert(os.execute(command)) end
+    local function forget() sh("sync " .. path .. " && dd of=" .. path .. " oflag=nocache conv=notrunc,fdatasync count=0 status=none") end
+
+    before_each(function()
+      deliver(name, text)
+      local pipe = io.popen("find " .. server.settings.path .. "/blobs -type f -size +500k -newer " ..
+        server.settings.path .. "/. -o -type f -size +500k | xargs ls -t | head -1")
+      path = pipe:read("l")
+      pipe:close()
+      drop = assert(client:open(name))
+    end)
+    after_each(function()
+      client:wait(drop:commit { 1 })
+      drop:close()
+    end)
+
+    it("tells where its octets lie, once it was opened", function()
+      assert.is_nil(drop:range(1, 0, 1000))
+      assert.equal(65536, drop:touch(1, 0))
+      for _, at in ipairs { 0, 1, 4095, 4096, 70001, 639990 } do
+        for _, max in ipairs { 1, 5000, 262144 } do
+          assert.is_true(drop:range(1, at, max) == text:sub(at + 1, at + math.min(max, #text - at)), at .. " " .. max)
+        end
+      end
+      assert.is_nil(drop:range(1, #text, 1))
+    end)
+
+    it("gives out no page that is not in memory", function()
+      drop:touch(1, 0)
+      forget()
+      assert.is_nil(drop:range(1, 65536, 262144))
+      drop:touch(1, 65536)
+      local got = assert(drop:range(1, 65536 + 100, 10000), "what a thread has read is in memory")
+      assert.equal(text:sub(65536 + 101, 65536 + 10100), got)
+    end)
+
+    it("gives out nothing behind the end of a file that was cut off", function()
+      drop:touch(1, 0)
+      sh("truncate -s 100000 " .. path)
+      assert.is_true(#drop:range(1, 65536, 262144) <= 36864)
+      assert.is_nil(drop:range(1, 102400, 262144))
+    end)
+  end)
+
+  it("has no file of a small message", function()
+    deliver("small@example.test", "small")
+    local drop = assert(client:open("small@example.test"))
+    assert.equal(5, drop:touch(1, 0))
+    assert.is_nil(drop:range(1, 0, 5))
+    drop:close()
+  end)
+
   it("says NOTFOUND when an administrator removed the message meanwhile", function()
     local name = "purged@example.test"
     deliver(name, "small")

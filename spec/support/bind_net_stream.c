@@ -1,6 +1,8 @@
 /* Streams and TLS contexts for specs. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "net/stream.h"
@@ -209,6 +211,25 @@ static int l_stream_flush(lua_State *L)
 	return 0;
 }
 
+/* send_file(path, offset, octets) -> how many went, below 0: not from this file */
+static int l_stream_send_file(lua_State *L)
+{
+	int fd = open(luaL_checkstring(L, 2), O_RDONLY | O_CLOEXEC);
+	long n = stream_send_file(check_stream(L), fd, (uint64_t)luaL_checkinteger(L, 3),
+	                          (size_t)luaL_checkinteger(L, 4));
+
+	if (fd >= 0)
+		close(fd);
+	lua_pushinteger(L, n);
+	return 1;
+}
+
+static int l_stream_written(lua_State *L)
+{
+	lua_pushboolean(L, stream_written(check_stream(L)));
+	return 1;
+}
+
 static int l_stream_write(lua_State *L)
 {
 	l_stream_append(L);
@@ -303,6 +324,7 @@ void bind_net_add_streams(lua_State *L)
 	static const luaL_Reg stream[] = {
 		{ "input", l_stream_input }, { "take", l_stream_take }, { "append", l_stream_append },
 		{ "flush", l_stream_flush }, { "write", l_stream_write },
+		{ "send_file", l_stream_send_file }, { "written", l_stream_written },
 		{ "unwritten", l_stream_unwritten }, { "read", l_stream_read },
 		{ "start_tls", l_stream_start_tls }, { "accept_tls", l_stream_accept_tls },
 		{ "connect_tls", l_stream_connect_tls },

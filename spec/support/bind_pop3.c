@@ -4,6 +4,7 @@
 
 #include <lauxlib.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -203,6 +204,7 @@ static int l_new(lua_State *L)
 		.policy = &s->policy, .mailboxes = &s->provider, .observer = &s->observer, .host = s,
 		.host_changed = on_changed, .channel_binding = on_binding,
 		.tls_available = bind_pop3_true(s, "tls_available"),
+		.sends_files = bind_pop3_true(s, "sends_files"),
 	};
 
 	facts_init(&setup.facts);
@@ -287,7 +289,7 @@ static int l_unwritten(lua_State *L)
 
 static int l_wants(lua_State *L)
 {
-	static const char *const names[] = { "read", "wait", "drain", "tls", "close" };
+	static const char *const names[] = { "read", "wait", "drain", "file", "tls", "close" };
 
 	lua_pushstring(L, names[check(L)->m->wants]);
 	return 1;
@@ -344,6 +346,23 @@ static int l_drained(lua_State *L)
 	s->m->ops->drained(s->m);
 	feed_inbox(s);
 	lua_settop(L, 1);
+	return 1;
+}
+
+/* send_file([max]) -> what the host would send of the file; -1: as if the file did not give it */
+static int l_send_file(lua_State *L)
+{
+	struct spec_session *s = check(L);
+	lua_Integer max = luaL_optinteger(L, 2, 1 << 30);
+	const struct file_range *f = &s->m->file;
+	size_t n = max < 0 ? 0 : f->octets < (size_t)max ? f->octets : (size_t)max;
+	char *octets = mem_alloc(n ? n : 1);
+	ssize_t got = pread(f->fd, octets, n, (off_t)f->offset);
+
+	lua_pushlstring(L, octets, got > 0 ? (size_t)got : 0);
+	free(octets);
+	s->m->ops->file_sent(s->m, max < 0 ? -1 : (long)got);
+	feed_inbox(s);
 	return 1;
 }
 
@@ -503,7 +522,8 @@ int luaopen_bind_pop3(lua_State *L)
 		{ "feed", l_feed }, { "take", l_take }, { "unread", l_unread },
 		{ "unwritten", l_unwritten }, { "wants", l_wants }, { "timeout", l_timeout },
 		{ "delay", l_delay }, { "pending", l_pending }, { "answer", l_answer },
-		{ "drained", l_drained }, { "delayed", l_delayed }, { "tls_started", l_tls_started },
+		{ "drained", l_drained }, { "send_file", l_send_file }, { "delayed", l_delayed },
+		{ "tls_started", l_tls_started },
 		{ "timed_out", l_timed_out }, { "stop", l_stop }, { "numbers", l_numbers },
 		{ "events", l_events }, { "user", l_user }, { "close", l_close }, { NULL, NULL },
 	};

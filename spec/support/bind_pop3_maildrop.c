@@ -2,12 +2,15 @@
 #include "bind_pop3.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 
 struct spec_maildrop {
 	struct maildrop      drop;
 	struct spec_session *session;
+	int                  file;       /* holds the message asked for last, or -1 */
 };
 
 static enum status option_status(struct spec_session *s, const char *name)
@@ -116,11 +119,40 @@ static void drop_close(struct maildrop *m)
 	s->login_time = m->login_time;
 	for (unsigned i = 0; i < m->count; i++)
 		free((char *)m->entries[i].uidl);
+	if (((struct spec_maildrop *)m)->file >= 0)
+		close(((struct spec_maildrop *)m)->file);
 	free(m->entries);
 	free(m);
 }
 
-static const struct maildrop_ops drop_ops = { drop_read, drop_commit, drop_close };
+/* Every message lies in a file when the specs ask for it with a list of `ranges`. */
+static bool drop_range(struct maildrop *m, unsigned index, uint64_t offset, size_t max,
+                       struct file_range *out)
+{
+	struct spec_maildrop *drop = (struct spec_maildrop *)m;
+	struct spec_session *s = drop->session;
+	lua_Integer most = bind_pop3_integer(s, "range", 1 << 30);
+	size_t len;
+
+	if (bind_pop3_option(s, "ranges") != LUA_TTABLE || most == 0) {
+		lua_pop(s->L, 1);
+		return false;
+	}
+	note(s, "ranges", (lua_Integer)max);
+	push_message_field(s, index, "octets");
+	const char *octets = lua_tolstring(s->L, -1, &len);
+
+	if (drop->file >= 0)
+		close(drop->file);
+	drop->file = memfd_create("spec", MFD_CLOEXEC);
+	bool written = drop->file >= 0 && write(drop->file, octets, len) == (ssize_t)len;
+
+	lua_pop(s->L, 2);
+	*out = (struct file_range){ drop->file, offset, max < (size_t)most ? max : (size_t)most };
+	return written;
+}
+
+static const struct maildrop_ops drop_ops = { drop_read, drop_commit, drop_close, drop_range };
 
 static void fill_entry(struct spec_session *s, unsigned i, struct maildrop_entry *e)
 {
@@ -147,6 +179,7 @@ static struct maildrop *make_drop(struct spec_session *s)
 	struct spec_maildrop *m = MEM_NEW(struct spec_maildrop);
 
 	m->session = s;
+	m->file = -1;
 	m->drop.ops = &drop_ops;
 	m->drop.uidvalidity = 0x5eed;
 	m->drop.last_login = bind_pop3_integer(s, "last_login", 0);

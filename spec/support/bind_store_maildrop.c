@@ -2,6 +2,7 @@
 #include "bind_store.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 
@@ -130,6 +131,39 @@ static int l_read(lua_State *L)
 	return r.st == ST_OK ? 1 : store_push_status(L, r.st);
 }
 
+/* drop:range(index, offset, max) -> octets that could be sent from a file, or nothing */
+static int l_range(lua_State *L)
+{
+	struct maildrop *m = check_drop(L)->maildrop;
+	luaL_Buffer b;
+	struct file_range r;
+
+	if (!m->ops->range(m, (unsigned)luaL_checkinteger(L, 2) - 1, (uint64_t)luaL_checkinteger(L, 3),
+	                   (size_t)luaL_checkinteger(L, 4), &r))
+		return 0;
+	char *room = luaL_buffinitsize(L, &b, r.octets);
+	ssize_t n = pread(r.fd, room, r.octets, (off_t)r.offset);
+
+	luaL_pushresultsize(&b, n > 0 ? (size_t)n : 0);
+	return 1;
+}
+
+/* drop:touch(index, offset) -> how many octets one read gave, as a session that streams asks */
+static int l_touch(lua_State *L)
+{
+	struct drop *d = check_drop(L);
+	struct reading r = { .loop = d->client->loop };
+
+	buf_init(&r.text, 0);
+	d->maildrop->ops->read(d->maildrop, (unsigned)luaL_checkinteger(L, 2) - 1,
+	                       (uint64_t)luaL_checkinteger(L, 3), 65536, on_read, &r);
+	while (!r.called)
+		store_run_loop(d->client, L, 10000);
+	lua_pushinteger(L, (lua_Integer)buf_len(&r.text));
+	buf_free(&r.text);
+	return r.st == ST_OK ? 1 : store_push_status(L, r.st);
+}
+
 static void on_read_closed(void *owner, enum status st, struct slice octets)
 {
 	(void)owner, (void)st, (void)octets;
@@ -185,7 +219,8 @@ void store_maildrop_metatable(lua_State *L)
 {
 	static const luaL_Reg methods[] = {
 		{ "entries", l_entries }, { "facts", l_facts }, { "login_time", l_login_time }, { "read", l_read },
-		{ "read_and_close", l_read_and_close }, { "commit", l_commit }, { "close", l_close },
+		{ "range", l_range }, { "touch", l_touch }, { "read_and_close", l_read_and_close },
+		{ "commit", l_commit }, { "close", l_close },
 		{ "__gc", l_close }, { NULL, NULL },
 	};
 

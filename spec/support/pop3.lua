@@ -9,6 +9,7 @@
 -- tls_available, channel_binding, hooks = { names }, policy = function(question) -> nil, a verdict
 -- table {kind, status, text, delay, user, mailbox, plain} or "later"; the maildrop: mailbox =
 -- { octets | {octets, size, uidl, dots, open_end} ... }, last_login, slice (octets per read), open = status,
+-- sends_files (the host does), range (most octets of a file at once, 0: none), ranges (filled: asked for),
 -- open_later, read_later, read_fail_at, commit = status, commit_later; and lists that are filled:
 -- opened, reads, committed.
 local bind = require "spec.support.bind"("pop3")
@@ -53,8 +54,15 @@ end
 ---Everything the server wants to send, written out until it waits for the client or for us.
 function Session:read_all()
   local parts = { self.raw:take() }
-  while self.raw:wants() == "drain" do
-    self.raw:drained()
+  while true do
+    local wants = self.raw:wants()
+    if wants == "drain" then
+      self.raw:drained()
+    elseif wants == "file" then
+      parts[#parts + 1] = self.raw:send_file()
+    else
+      break
+    end
     parts[#parts + 1] = self.raw:take()
   end
   return table.concat(parts)

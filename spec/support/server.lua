@@ -277,8 +277,8 @@ function Server:connect(service, options)
 end
 
 ---A POP3 client that is signed in.
-function Server:maildrop(user, password)
-  local c = self:connect("pop3")
+function Server:maildrop(user, password, service)
+  local c = self:connect(service or "pop3")
   c:line()
   c:ask("USER " .. user)
   local reply = c:ask("PASS " .. (password or self.users[user]))

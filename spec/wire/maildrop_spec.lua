@@ -144,4 +144,31 @@ describe("the maildrop", function()
     slow:ask("QUIT")
     slow:close()
   end)
+
+  it("sends large messages octet by octet the same, in clear, over TLS and one behind the other", function()
+    local line = (("0123456789"):rep(9) .. "\r\n")
+    local plain = "Subject: plain\r\n\r\n" .. line:rep(55000)
+    local dots = "Subject: dots\r\n\r\n" .. line:rep(30000) .. ".\r\n..\r\n" .. line:rep(3000)
+    for _, text in ipairs { plain, dots } do
+      assert.is_true((s:deliver("x@y.example", "alice@example.test", text)))
+    end
+    for _, service in ipairs { "pop3", "pop3s" } do
+      local c = assert(s:maildrop("alice@example.test", nil, service))
+      local n = tonumber(c:ask("STAT"):match("%d+"))
+      c:send(("RETR %d\r\nRETR %d\r\nRETR %d\r\nTOP %d 0\r\nNOOP\r\n"):format(n - 1, n - 1, n, n - 1))
+      for _, text in ipairs { plain, plain, dots } do
+        local octets = tonumber(c:line():match("^%+OK (%d+)"))
+        local body = c:body()
+        assert.is_true(body:sub(-#text) == text, "the octets differ")
+        assert.equal(octets, #body)
+      end
+      assert.is_truthy(c:line():find("^%+OK"))
+      assert.is_truthy(c:body():find("Subject: plain\r\n\r\n$"))
+      assert.is_truthy(c:line():find("^%+OK"))
+      assert.is_truthy(c:ask("DELE 1"):find("^%+OK"))
+      c:ask("RSET")
+      c:ask("QUIT")
+      c:close()
+    end
+  end)
 end)
