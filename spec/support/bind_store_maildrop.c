@@ -131,7 +131,7 @@ static int l_read(lua_State *L)
 	return r.st == ST_OK ? 1 : store_push_status(L, r.st);
 }
 
-/* drop:range(index, offset, max) -> octets that could be sent from a file, or nothing */
+/* drop:range(index, offset, max) -> the octets of the range, its length; or nothing */
 static int l_range(lua_State *L)
 {
 	struct maildrop *m = check_drop(L)->maildrop;
@@ -145,7 +145,8 @@ static int l_range(lua_State *L)
 	ssize_t n = pread(r.fd, room, r.octets, (off_t)r.offset);
 
 	luaL_pushresultsize(&b, n > 0 ? (size_t)n : 0);
-	return 1;
+	lua_pushinteger(L, (lua_Integer)r.octets);
+	return 2;
 }
 
 /* drop:touch(index, offset) -> how many octets one read gave, as a session that streams asks */
