@@ -50,7 +50,10 @@ bool pop3_cmd_message(struct pop3_session *s, struct slice word, unsigned *index
 }
 
 /* "number size" or "number uidl" into row; returns its length. */
-enum { ROW_SIZE = POP3_NUMBER_SIZE + 1 + UIDL_SIZE };
+enum {
+	ROW_SIZE = POP3_NUMBER_SIZE + 1 + UIDL_SIZE,
+	USUAL_ROW = 20,                  /* octets of a row as the store's messages have it */
+};
 
 static size_t put_list_row(const struct pop3_session *s, unsigned index, char row[ROW_SIZE])
 {
@@ -75,8 +78,12 @@ typedef size_t put_row_fn(const struct pop3_session *s, unsigned index, char row
 static void send_rows(struct pop3_session *s, put_row_fn *put, pop3_continue_fn *more)
 {
 	struct pop3_body *b = &s->body;
+	size_t expected = (size_t)(s->maildrop->count - b->index) * USUAL_ROW;
 	char *room;
 
+	/* One allocation for what usually comes, instead of one for each doubling. */
+	buf_reserve(&s->machine.out, (expected < MACHINE_OUT_HIGH ? expected : MACHINE_OUT_HIGH) + ROW_SIZE,
+	            &room);
 	for (; b->index < s->maildrop->count; b->index++) {
 		if (pop3_cmd_marked(s, b->index))
 			continue;

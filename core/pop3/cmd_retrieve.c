@@ -15,6 +15,7 @@
 
 enum {
 	STEP = 64 * 1024,                /* octets asked for at once by RETR */
+	HEAD_ROOM = 128,                 /* for the status line and the final dot */
 	TOP_STEP = 4096,                 /* the same by TOP, which seldom needs more */
 	FILE_STEP = 256 * 1024,          /* sent from a file at once: others get their turn then */
 	FILE_TAIL = 4096,                /* read at the end of a message that is sent from a file */
@@ -25,12 +26,18 @@ static const struct maildrop_entry *entry_of(const struct pop3_session *s)
 	return &s->maildrop->entries[s->body.index];
 }
 
-/* The status line waits for the first octets: a message that cannot be read at all is an -ERR. */
+/* The status line waits for the first octets: a message that cannot be read at all is an -ERR.
+ * There is room behind it for all that is read before the host writes. */
 static void begin(struct pop3_session *s)
 {
+	uint64_t octets = entry_of(s)->octets;
+	char *room;
+
 	if (s->body.begun)
 		return;
 	s->body.begun = true;
+	if (!s->body.top)
+		buf_reserve(&s->machine.out, HEAD_ROOM + (octets < STEP ? (size_t)octets : STEP), &room);
 	if (s->body.top)
 		pop3_reply(s, POP3_TEXT_DONE, NULL);
 	else
