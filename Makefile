@@ -103,16 +103,21 @@ fuzz:
 
 # The load generator and the peer that does nothing, always of the release build; spec/bench/run.py
 # says what is measured and which variables choose.
-BENCH_OBJ := $(patsubst %.c,$(OUT)/%.o,$(filter-out spec/bench/sink.c spec/bench/count.c spec/bench/limits.c spec/bench/slowflush.c,$(wildcard spec/bench/*.c)))
+BENCH_OBJ := $(patsubst %.c,$(OUT)/%.o,$(filter-out spec/bench/slowflush.c,$(wildcard spec/bench/*.c)))
+LOAD_OBJ  := $(patsubst %,$(OUT)/spec/bench/%.o,load smtp pop3 report message)
 
-$(OUT)/load: $(BENCH_OBJ) $(OUT)/libmoonpost.a
+$(OUT)/load: $(LOAD_OBJ) $(OUT)/libmoonpost.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(OUT)/sink: $(OUT)/spec/bench/sink.o $(OUT)/spec/bench/message.o $(OUT)/libmoonpost.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # Whole sessions without sockets, for spec/bench/count_spec.lua to count their instructions.
-$(OUT)/count: $(OUT)/spec/bench/count.o $(OUT)/spec/bench/message.o $(OUT)/libmoonpost.a
+$(OUT)/count: $(OUT)/spec/bench/count.o $(OUT)/spec/bench/machines.o $(OUT)/spec/bench/message.o $(OUT)/libmoonpost.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# The same sessions with a Lua hook, for spec/bench/hook.lua.
+$(OUT)/hook: $(OUT)/spec/bench/hook.o $(OUT)/spec/bench/machines.o $(OUT)/spec/bench/message.o $(OUT)/libmoonpost.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # What the machine allows at most.
@@ -124,7 +129,7 @@ $(OUT)/slowflush.so: spec/bench/slowflush.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -shared -o $@ $< -ldl
 
-bench-build: $(OUT)/moonpost $(OUT)/load $(OUT)/sink $(OUT)/limits $(OUT)/slowflush.so
+bench-build: $(OUT)/moonpost $(OUT)/load $(OUT)/sink $(OUT)/limits $(OUT)/hook $(OUT)/slowflush.so
 
 bench:
 	@bin/setup run
@@ -132,7 +137,7 @@ bench:
 	@python3 spec/bench/run.py
 
 # Further questions, each a script that says what it measures; results in build/bench/*.jsonl.
-bench-idle bench-growth bench-flush bench-latency bench-scaling: bench-%:
+bench-idle bench-growth bench-flush bench-latency bench-scaling bench-hook: bench-%:
 	@bin/setup test
 	@$(MAKE) --no-print-directory -s -j$(JOBS) MODE=release all bench-build
 	@lua5.4 spec/bench/$*.lua
@@ -140,7 +145,7 @@ bench-idle bench-growth bench-flush bench-latency bench-scaling: bench-%:
 bench-compare:
 	@python3 spec/bench/table.py "$(A)" "$(B)"
 
--include $(BENCH_OBJ:.o=.d) $(OUT)/spec/bench/sink.d $(OUT)/spec/bench/count.d $(OUT)/spec/bench/limits.d
+-include $(BENCH_OBJ:.o=.d)
 
 # ---- use ----
 
@@ -179,7 +184,7 @@ help:
 	@echo "make test       install what is missing, run every check"
 	@echo "make fuzz       saved and made-up input against the parsers (FUZZ_SECONDS=3, FUZZ_SEED=1)"
 	@echo "make bench      measure beside Postfix and Dovecot (BENCH_SECONDS=3, BENCH_SERVERS, BENCH_WORKLOADS)"
-	@echo "make bench-idle, bench-growth, bench-flush, bench-latency, bench-scaling   see spec/bench/*.lua"
+	@echo "make bench-idle, bench-growth, bench-flush, bench-latency, bench-scaling, bench-hook   see spec/bench/*.lua"
 	@echo "make bench-compare A=FILE B=FILE   two results of make bench side by side"
 	@echo "make lint       clang-tidy, cppcheck, luacheck, shellcheck and a build with clang"
 	@echo "make setup      only install the Debian packages that the build and the demo need"
@@ -188,4 +193,4 @@ help:
 
 FORCE:
 
-.PHONY: all fuzz fuzz-build bench bench-build bench-compare bench-idle bench-growth bench-flush bench-latency bench-scaling setup run test lint install clean help FORCE
+.PHONY: all fuzz fuzz-build bench bench-build bench-compare bench-idle bench-growth bench-flush bench-latency bench-scaling bench-hook setup run test lint install clean help FORCE
