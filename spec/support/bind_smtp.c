@@ -464,7 +464,7 @@ static int l_take(lua_State *L)
 
 static int l_wants(lua_State *L)
 {
-	static const char *const names[] = { "read", "wait", "drain", "tls", "close" };
+	static const char *const names[] = { "read", "wait", "drain", "file", "tls", "close" };
 
 	lua_pushstring(L, names[check(L)->machine->wants]);
 	return 1;
