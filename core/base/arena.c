@@ -1,4 +1,5 @@
-/* Bump allocation in blocks of at least 1 KiB. */
+/* Bump allocation in blocks of nearly 1 KiB or more: glibc keeps what is freed of that size at hand,
+ * from 1 KiB on it tidies up all small blocks before it gives a large one out. */
 #include "base/arena.h"
 
 #include <stdarg.h>
@@ -8,7 +9,7 @@
 
 #include "base/mem.h"
 
-enum { BLOCK_SIZE = 1024 - 32 };
+enum { BLOCK_SIZE = 1024 - 64 };
 
 struct arena_block {
 	struct arena_block *next;
@@ -29,16 +30,15 @@ void *arena_alloc(struct arena *a, size_t size)
 	if (!b || b->size - b->used < need) {
 		size_t room = need > BLOCK_SIZE ? need : BLOCK_SIZE;
 
-		b = mem_alloc(sizeof(*b) + room);
-		b->size = room;
-		b->next = a->blocks;
+		b = mem_resize(NULL, sizeof(*b) + room);
+		*b = (struct arena_block){ .size = room, .next = a->blocks };
 		a->blocks = b;
 	}
 	void *ptr = b->data + b->used;
 
 	b->used += need;
 	a->taken += need;
-	return ptr;
+	return memset(ptr, 0, need);
 }
 
 struct slice arena_copy(struct arena *a, struct slice s)

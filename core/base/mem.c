@@ -8,6 +8,8 @@
 
 #include "base/log.h"
 
+enum { SMALL = 1024 };
+
 static void *checked(void *ptr, size_t size)
 {
 	if (!ptr)
@@ -17,7 +19,10 @@ static void *checked(void *ptr, size_t size)
 
 void *mem_alloc(size_t size)
 {
-	return checked(calloc(1, size ? size : 1), size);
+	/* glibc before 2.41 gives small blocks that were freed just now to malloc, never to calloc. */
+	if (size <= SMALL)
+		return memset(checked(malloc(size ? size : 1), size), 0, size);
+	return checked(calloc(1, size), size);
 }
 
 void *mem_array(size_t count, size_t size)

@@ -1,7 +1,6 @@
 /* The life of a question: begin, ask, answer or cancel. */
 #include "hook/question.h"
 
-#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -55,7 +54,7 @@ void question_begin(struct question *q, enum hook h, question_answered_fn *answe
 	q->verdict.kind = VERDICT_NONE;
 	q->verdict.status[0] = q->verdict.text[0] = q->verdict.where[0] = '\0';
 	q->verdict.delay_ms = q->verdict.micros = 0;
-	snprintf(q->verdict.by, sizeof(q->verdict.by), "core");
+	memcpy(q->verdict.by, "core", sizeof("core"));
 }
 
 void question_ask(struct question *q)

@@ -201,6 +201,9 @@ static void on_tick(void *owner)
 static void yielded(struct call *c, int results)
 {
 	lua_pop(c->co, results);
+	/* From the end of its first turn: most calls answer at once and need no timer. */
+	if (c->wall.at_ms == 0)
+		timer_start(&c->wall, c->script->setup.config->lua.wall_ms);
 	if (c->script->guard.sliced) {
 		c->script->guard.sliced = false;
 		loop_tick(c->script->setup.loop, &c->tick);
@@ -273,7 +276,6 @@ void call_start(struct call *c, lua_CFunction main)
 {
 	lua_pushcfunction(c->co, main);
 	lua_pushlightuserdata(c->co, c->owner);
-	timer_start(&c->wall, c->script->setup.config->lua.wall_ms);
 	resume(c, 1);
 }
 

@@ -3,7 +3,6 @@
  * of its own (call.h). */
 #include "script/policy.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include <lauxlib.h>
@@ -196,6 +195,13 @@ static bool needs_resolving(const struct recipient_target *t)
 
 /* ---- one plugin's turn ---- */
 
+static void set_by(struct verdict *v, struct slice name)
+{
+	name = slice_head(name, sizeof(v->by) - 1);
+	memcpy(v->by, name.ptr, name.len);
+	v->by[name.len] = '\0';
+}
+
 static int when_returned(lua_State *L, int status, lua_KContext context)
 {
 	struct asking *a = (struct asking *)context;
@@ -234,7 +240,7 @@ static void on_done(void *owner, enum call_outcome outcome)
 			pass(a);
 		return;
 	}
-	snprintf(q->verdict.by, sizeof(q->verdict.by), "%s", plugin_name(a->listener->plugin));
+	set_by(&q->verdict, slice_from(plugin_name(a->listener->plugin)));
 	if (q->hook == HOOK_ACCEPT_RECIPIENT && q->verdict.kind == VERDICT_ACCEPT && !q->targets)
 		pass(a);
 	else if (needs_resolving(q->targets))

@@ -19,10 +19,12 @@ local function write(path, text)
   f:close()
 end
 
+-- A long slice: nobody turns a loop, so a hook that gives way would not come back.
 local function configuration(folder, plugin)
   local path = ("%s/%s.conf.lua"):format(folder, plugin or "without")
   write(path, ([[
 return { hostname = "mail.example.test", domains = { "example.test" }, runtime = %q, store = { path = %q },
+  lua = { slice = 10, cpu = 10 },
   listeners = { { service = "mta", address = "127.0.0.1:2525" } }, plugin_path = { %q }, plugins = { %s } }
 ]]):format(folder, folder .. "/store", folder, plugin and ("%q"):format(plugin) or ""))
   return path
