@@ -17,7 +17,7 @@
 #include "base/mem.h"
 #include "bench.h"
 
-enum { READ_SIZE = 256 * 1024 };
+enum { READ_SIZE = 256 * 1024, SILENCE_US = 30 * 1000 * 1000, MAX_FAILED = 100 };
 
 int bench_fail(struct bench_conn *c, const char *what, struct slice got)
 {
@@ -82,7 +82,7 @@ static int connect_one(struct bench_conn *c)
 	c->connected = c->secure = c->handshaking = c->raw = false;
 	c->want_write = true;
 	c->step = 0;
-	c->began_us = c->operation_us = bench_now_us();
+	c->began_us = c->operation_us = c->heard_us = bench_now_us();
 	c->session = c->run->started++;
 	epoll_ctl(c->run->epoll, EPOLL_CTL_ADD, c->fd, &e);
 	c->run->open++;
@@ -212,6 +212,7 @@ static int receive(struct bench_conn *c)
 
 static int on_event(struct bench_conn *c, uint32_t events)
 {
+	c->heard_us = c->run->now_us;
 	if (!c->connected) {
 		c->connected = true;
 		watch(c, false);
@@ -243,6 +244,20 @@ static bool enough(const struct bench_run *r, uint64_t began_us)
 	return (double)(bench_now_us() - began_us) / 1e6 >= o->seconds;
 }
 
+/* A server that owes a reply and says nothing would hold the generator for ever. */
+static void end_silence(struct bench_run *r, struct bench_conn *conns)
+{
+	if (r->options->hold > 0 || r->now_us - r->looked_us < 1000000)
+		return;
+	r->looked_us = r->now_us;
+	for (unsigned i = 0; i < r->options->sessions; i++) {
+		if (conns[i].fd < 0 || r->now_us - conns[i].heard_us < SILENCE_US)
+			continue;
+		bench_fail(&conns[i], "no reply for 30 s", SLICE(""));
+		close_one(&conns[i]);
+	}
+}
+
 static void run(struct bench_run *r, struct bench_conn *conns)
 {
 	const struct bench_options *o = r->options;
@@ -257,6 +272,7 @@ static void run(struct bench_run *r, struct bench_conn *conns)
 				bench_fail(&conns[next], "connect", slice_from(strerror(errno)));
 		int n = epoll_wait(r->epoll, events, 256, next < o->sessions ? 0 : 100);
 
+		r->now_us = bench_now_us();
 		for (int i = 0; i < n; i++) {
 			struct bench_conn *c = events[i].data.ptr;
 			int result = on_event(c, events[i].events);
@@ -266,16 +282,17 @@ static void run(struct bench_run *r, struct bench_conn *conns)
 			if (result > 0)
 				r->totals.sessions++;
 			close_one(c);
-			if (!enough(r, began) && r->totals.failed < 100)
+			if (!enough(r, began) && r->totals.failed < MAX_FAILED)
 				connect_one(c);
 		}
+		end_silence(r, conns);
 		if (o->hold > 0 && r->totals.operations >= o->sessions) {
 			if (!held_until)
 				held_until = bench_now_us() + (uint64_t)(o->hold * 1e6);
 			else if (bench_now_us() > held_until)
 				return;
 		}
-	} while (r->open && r->totals.failed < 100);
+	} while (r->open && r->totals.failed < MAX_FAILED);
 }
 
 static int keep_ticket(SSL *ssl, SSL_SESSION *session)

@@ -1,9 +1,13 @@
 /* POP3 sessions: stat (login, STAT, QUIT), uidl (login, UIDL, QUIT), retr (login, UIDL, LIST, RETR
- * of all messages pipelined, QUIT). */
+ * of all messages pipelined, QUIT).  Both listings must name the same messages, and what RETR sends
+ * must have the octets that LIST says (RFC 1939, 5). */
 #include "bench.h"
 #include "hook/message.h"
 
-enum { GREETING, STLS, LOGIN, STAT, LISTING, RETR_STATUS, RETR_TEXT, BYE };
+enum { GREETING, STLS, LOGIN, STAT, UIDL_STATUS, UIDL, LIST_STATUS, LIST, RETR_STATUS, RETR_TEXT, BYE };
+
+/* Header lines of the generator's own messages: see message.c. */
+enum { FROM = 1, SUBJECT = 2, X_BENCH = 4, ALL_OF_THEM = 7 };
 
 static bool ok(struct slice line)
 {
@@ -52,10 +56,10 @@ static int logged_in(struct bench_conn *c)
 		c->step = STAT;
 		return bench_say(c, "STAT\r\n");
 	}
-	c->step = LISTING;
-	c->listed = 0;
-	c->awaited = scenario_is(c, "pop3-retr") ? 2 : 1;
-	return bench_say(c, c->awaited == 2 ? "UIDL\r\nLIST\r\n" : "UIDL\r\n");
+	c->step = UIDL_STATUS;
+	c->listed = c->left = 0;
+	c->listed_octets = c->retrieved_octets = 0;
+	return bench_say(c, scenario_is(c, "pop3-retr") ? "UIDL\r\nLIST\r\n" : "UIDL\r\n");
 }
 
 static int ask_all(struct bench_conn *c)
@@ -74,62 +78,110 @@ static int ask_all(struct bench_conn *c)
 	return c->left ? 0 : quit(c);
 }
 
-static int listing_line(struct bench_conn *c, struct slice text)
+/* ---- numbers in replies ---- */
+
+/* The next word of *rest as a number. */
+static bool next_number(struct slice *rest, uint64_t *n)
 {
-	if (slice_eq(text, SLICE("."))) {
-		if (--c->awaited)
-			return 0;
-		if (scenario_is(c, "pop3-uidl"))
-			return quit(c);
-		return ask_all(c);
-	}
-	if (!slice_starts(text, SLICE("+OK")) && c->awaited == 1)
-		c->listed++;
-	return slice_starts(text, SLICE("-ERR")) ? bench_fail(c, "listing", text) : 0;
+	struct slice word;
+
+	(void)slice_cut(rest, ' ', &word);
+	return slice_to_u64(word, n) == ST_OK;
 }
 
+/* "+OK" messages octets (RFC 1939, 5) */
+static int stat_reply(struct bench_conn *c, struct slice text)
+{
+	struct slice rest = slice_skip(text, 4);
+	uint64_t messages, octets;
+
+	if (!ok(text) || !next_number(&rest, &messages) || !next_number(&rest, &octets))
+		return bench_fail(c, "STAT", text);
+	return quit(c);
+}
+
+static int uidl_line(struct bench_conn *c, struct slice text)
+{
+	uint64_t number;
+
+	if (slice_eq(text, SLICE("."))) {
+		if (scenario_is(c, "pop3-uidl"))
+			return quit(c);
+		c->step = LIST_STATUS;
+		return 0;
+	}
+	if (!next_number(&text, &number) || number != ++c->listed || text.len == 0 || text.len > 70)
+		return bench_fail(c, "UIDL", text);
+	return 0;
+}
+
+static int list_line(struct bench_conn *c, struct slice text)
+{
+	uint64_t number, octets;
+
+	if (slice_eq(text, SLICE(".")))
+		return c->left == c->listed ? ask_all(c) : bench_fail(c, "LIST and UIDL differ", text);
+	if (!next_number(&text, &number) || number != ++c->left || !next_number(&text, &octets))
+		return bench_fail(c, "LIST", text);
+	c->listed_octets += octets;
+	return 0;
+}
+
+/* ---- messages ---- */
+
+/* The number is of the servers' custom, not of the standard. */
 static int retr_status(struct bench_conn *c, struct slice text)
 {
-	struct slice rest = slice_skip(text, 4), number;
-	uint64_t n;
+	struct slice rest = slice_skip(text, 4);
 
 	if (!ok(text))
-		return bench_fail(c, "RETR", text);
+		return bench_fail(c, "RETR or DELE", text);
 	if (c->left == 0)                       /* replies to DELE */
 		return --c->awaited ? 0 : quit(c);
-	(void)slice_cut(&rest, ' ', &number);
-	if (slice_to_u64(number, &n) != ST_OK)
-		return bench_fail(c, "RETR octets", text);
-	c->declared_octets = n;
-	c->body_octets = c->declared = 0;
+	if (!next_number(&rest, &c->declared_octets))
+		c->declared_octets = 0;
+	c->octets = c->body_octets = c->declared = 0;
 	c->crc = c->declared_crc = 0;
+	c->header_lines = 0;
 	c->in_body = false;
 	c->step = RETR_TEXT;
 	c->raw = true;
 	return 0;
 }
 
-/* Header lines of the generator's own messages: see message.c. */
 static void header_line(struct bench_conn *c, struct slice text)
 {
+	c->octets += text.len + 2 - slice_starts(text, SLICE("."));
+	if (slice_eq(text, SLICE("From: bench@client.example")))
+		c->header_lines |= FROM;
+	if (slice_eq(text, SLICE("Subject: bench")))
+		c->header_lines |= SUBJECT;
 	if (slice_starts(text, SLICE("X-Bench: "))) {
 		char copy[64];
 
 		snprintf(copy, sizeof(copy), "%.*s", SLICE_ARG(slice_skip(text, 9)));
-		(void)sscanf(copy, "%lu %x", &c->declared, &c->declared_crc);
+		if (sscanf(copy, "%lu %x", &c->declared, &c->declared_crc) == 2)
+			c->header_lines |= X_BENCH;
 	}
 }
 
 static int message_end(struct bench_conn *c)
 {
-	if (!c->declared || c->body_octets != c->declared || c->crc != c->declared_crc)
+	if (c->header_lines != ALL_OF_THEM || c->body_octets != c->declared || c->crc != c->declared_crc)
 		return bench_fail(c, "retrieved octets differ from what was sent", SLICE("RETR"));
-	bench_operation_done(c, c->declared_octets);
+	c->octets += c->body_octets;
+	if (c->declared_octets && c->octets != c->declared_octets)
+		return bench_fail(c, "RETR sent another number of octets than it said", SLICE("RETR"));
+	c->retrieved_octets += c->octets;
+	bench_operation_done(c, c->octets);
 	c->operation_us = bench_now_us();
 	c->raw = false;
 	c->step = RETR_STATUS;
-	c->left--;
-	return c->left == 0 && c->awaited == 0 ? quit(c) : 0;
+	if (--c->left)
+		return 0;
+	if (c->retrieved_octets != c->listed_octets)
+		return bench_fail(c, "RETR sent another number of octets than LIST said", SLICE("RETR"));
+	return c->awaited == 0 ? quit(c) : 0;
 }
 
 /* Body lines never begin with a dot in the generator's messages, so the first "\r\n.\r\n" ends. */
@@ -178,9 +230,17 @@ static int line(struct bench_conn *c, struct slice text)
 			return bench_fail(c, "login", text);
 		return --c->awaited ? 0 : logged_in(c);
 	case STAT:
-		return ok(text) ? quit(c) : bench_fail(c, "STAT", text);
-	case LISTING:
-		return listing_line(c, text);
+		return stat_reply(c, text);
+	case UIDL_STATUS:
+	case LIST_STATUS:
+		if (!ok(text))
+			return bench_fail(c, "listing", text);
+		c->step++;
+		return 0;
+	case UIDL:
+		return uidl_line(c, text);
+	case LIST:
+		return list_line(c, text);
 	case RETR_STATUS:
 		return retr_status(c, text);
 	default:

@@ -24,7 +24,7 @@ struct peer {
 	struct buf in, out;
 };
 
-static struct buf message, uidl, list;
+static struct buf message, stat, uidl, list;
 static int epoll;
 
 /* A listener is a peer without buffers: its pop3 says what it serves. */
@@ -71,6 +71,8 @@ static bool pop3(struct peer *p, struct slice line)
 		(void)buf_append(&p->out, buf_slice(&uidl));
 	} else if (slice_istarts(line, SLICE("LIST"))) {
 		(void)buf_append(&p->out, buf_slice(&list));
+	} else if (slice_istarts(line, SLICE("STAT"))) {
+		(void)buf_append(&p->out, buf_slice(&stat));
 	} else {
 		say(p, "+OK\r\n");
 	}
@@ -172,6 +174,7 @@ static void leave(struct peer *p)
 static void prepare(unsigned messages, size_t octets)
 {
 	bench_message(&message, octets);
+	(void)buf_printf(&stat, "+OK %u %zu\r\n", messages, messages * (buf_len(&message) - 3));
 	(void)buf_printf(&uidl, "+OK\r\n");
 	(void)buf_printf(&list, "+OK\r\n");
 	for (unsigned i = 1; i <= messages; i++) {
