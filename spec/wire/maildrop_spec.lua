@@ -171,4 +171,28 @@ describe("the maildrop", function()
       c:close()
     end
   end)
+
+  it("ends without the final dot when the file of a message is cut off amid RETR", function()
+    local text = "Subject: cut\r\n\r\n" .. (("0123456789"):rep(9) .. "\r\n"):rep(220000)
+    assert.is_true((s:deliver("x@y.example", "alice@example.test", text)))
+    local c = assert(s:maildrop("alice@example.test"))
+    local n = tonumber(c:ask("STAT"):match("%d+"))
+    c.raw:setoption("recv-buffer-size", 65536)
+    c:send(("RETR %d\r\nNOOP\r\n"):format(n))
+    assert.is_truthy(c:line():find("^%+OK"))
+    assert(os.execute("find " .. s.dir .. " -path '*/blobs/*' -type f -size +19000k -exec truncate -s 12000000 {} +"))
+    local octets, last = 0, ""
+    while true do
+      local part, problem = c:receive()
+      if not part then
+        assert.equal("closed", problem)
+        break
+      end
+      octets, last = octets + #part, part
+    end
+    assert.is_true(octets <= 12000000, octets)
+    assert.not_matches("\r\n%.\r\n", last:sub(-200))
+    assert.is_truthy(s:wait_log("message cannot be read"))
+    c:close()
+  end)
 end)
