@@ -183,7 +183,7 @@ help:
 	@echo "make run        install what is missing, build, start the demo server (Ctrl-C ends it)"
 	@echo "make test       install what is missing, run every check"
 	@echo "make fuzz       saved and made-up input against the parsers (FUZZ_SECONDS=3, FUZZ_SEED=1)"
-	@echo "make bench      measure beside Postfix and Dovecot (BENCH_SECONDS=3, BENCH_SERVERS, BENCH_WORKLOADS)"
+	@echo "make bench      measure beside what is installed of Postfix, Exim, aiosmtpd, Dovecot (BENCH_SECONDS=3, BENCH_SERVERS, BENCH_WORKLOADS)"
 	@echo "make bench-idle, bench-growth, bench-flush, bench-latency, bench-scaling, bench-hook   see spec/bench/*.lua"
 	@echo "make bench-compare A=FILE B=FILE   two results of make bench side by side"
 	@echo "make lint       clang-tidy, cppcheck, luacheck, shellcheck and a build with clang"

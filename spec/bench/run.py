@@ -14,12 +14,16 @@ import tempfile
 import time
 
 import peers
+import peers_pop3
+import peers_smtp
 import table
 from peers import LMTP, MTA, POP3, POP3S
 
+SERVERS = (peers.Moonpost, peers.Sink, *peers_smtp.ALL, *peers_pop3.ALL)
+
 SECONDS = float(os.environ.get("BENCH_SECONDS", "3"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "1"))
-SERVERS = os.environ.get("BENCH_SERVERS", "").split()
+CHOSEN = os.environ.get("BENCH_SERVERS", "").split()
 WORKLOADS = os.environ.get("BENCH_WORKLOADS", "").split()
 LOAD = "build/release/load"
 BIG = 10000                                 # messages in the large maildrop
@@ -73,10 +77,10 @@ def load(server, service, args):
 
 def settle(server):
     """Wait until the server has done what it put off, so that its CPU time is complete."""
-    before, until = server.cpu(), time.monotonic() + 20
+    before, until = server.group.cpu(), time.monotonic() + 20
     while time.monotonic() < until:
         time.sleep(0.3)
-        now = server.cpu()
+        now = server.group.cpu()
         if now - before < 0.02:
             break
         before = now
@@ -86,17 +90,17 @@ def measure(server, name, service, args):
     args = [*args, "--name", name, "--password", peers.PASSWORD]
     if service == LMTP:
         args.append("--lmtp")
-    cpu = server.cpu()
+    cpu = server.group.cpu()
     row = load(server, service, [*args, "--seconds", str(SECONDS)])
     settle(server)
-    row["cpu_us"] = round((server.cpu() - cpu) * 1e6 / max(row["operations"], 1), 2)
+    row["cpu_us"] = round((server.group.cpu() - cpu) * 1e6 / max(row["operations"], 1), 2)
     return row
 
 
 def hold(server, name, service, args):
     """Memory of sessions that say nothing: with them less without them, by their number."""
     settle(server)
-    before = server.memory()
+    before = server.group.memory()
     row = load(server, service, [*args, "--name", name, "--password", peers.PASSWORD, "--sessions",
                                  str(server.idle), "--hold", "1", "--group", str(server.process.pid)])
     row["session_kib"] = round((row["server_kib"] - before) / server.idle, 2)
@@ -115,7 +119,7 @@ def fill(server):
             [*BIG_USER, *many(16, "--count", "100", "--messages", str(BIG // 100), "--size", "512")]):
         row = load(server, service, ["--scenario", "smtp-send", *[w for w in what if w != "--keep"], *lmtp])
         if row["failed"]:
-            raise SystemExit(f"bench: {server.name} does not take mail: {row['error']}")
+            raise peers.Unable(f"{server.name} does not take mail: {row['error']}")
 
 
 def serves(server, service, args):
@@ -168,7 +172,8 @@ def about():
 def main():
     os.makedirs("build/bench", exist_ok=True)
     path = time.strftime("build/bench/%Y%m%d-%H%M%S.jsonl")
-    chosen = [kind for kind in peers.ALL if wanted(kind.name, SERVERS)]
+    unable = []
+    chosen = [kind for kind in SERVERS if wanted(kind.name, CHOSEN)]
     with tempfile.TemporaryDirectory(prefix="moonpost-bench-") as base, open(path, "w", encoding="utf-8") as results:
         os.chmod(base, 0o755)
         results.write(json.dumps(about()) + "\n")
@@ -182,21 +187,25 @@ def main():
 
         print(table.HEAD)
         for turn in range(ROUNDS):
-            if wanted("machine", SERVERS):
+            if wanted("machine", CHOSEN):
                 limits(base, write)
             for kind in chosen:
                 if not kind.installed():
-                    print(f"{kind.name}: not installed, skipped (bin/setup bench installs it)")
+                    print(f"{kind.name}: not installed, skipped (Debian: {kind.package})")
                     continue
                 server = kind(f"{base}/{turn}", f"{base}/tls")
                 try:
                     server.start()
                     bench(server, write)
+                except peers.Unable as why:
+                    print(f"bench: {why}", file=sys.stderr)
+                    unable.append(kind.name)
                 finally:
                     server.stop()
     print()
     table.show(path)
     print(f"kept in {path}; make bench-compare A=... B=... shows two such files side by side")
+    return f"bench: not measured: {', '.join(unable)}" if unable else 0
 
 
 if __name__ == "__main__":
