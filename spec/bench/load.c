@@ -251,7 +251,7 @@ static void end_silence(struct bench_run *r, struct bench_conn *conns)
 		return;
 	r->looked_us = r->now_us;
 	for (unsigned i = 0; i < r->options->sessions; i++) {
-		if (conns[i].fd < 0 || r->now_us - conns[i].heard_us < SILENCE_US)
+		if (conns[i].fd < 0 || r->now_us < conns[i].heard_us + SILENCE_US)
 			continue;
 		bench_fail(&conns[i], "no reply for 30 s", SLICE(""));
 		close_one(&conns[i]);
