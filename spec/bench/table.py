@@ -105,9 +105,9 @@ def show(path):
     for name, servers in medians(rows).items():
         peers = [row for server, row in servers.items()
                  if server not in ("moonpost", "sink", "machine") and not row["failed"]]
-        for server, row in servers.items():
-            print(line(name, server, row, remark(name, row, peers, servers.get("machine", {})) if server == "moonpost" else ""))
-            name = ""
+        for i, (server, row) in enumerate(servers.items()):
+            words = remark(name, row, peers, servers.get("machine", {})) if server == "moonpost" else ""
+            print(line("" if i else name, server, row, words))
 
 
 def compare(before, after):
