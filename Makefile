@@ -26,7 +26,7 @@ CFLAGS_release := -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
 CFLAGS_asan    := -O1 -g -fno-omit-frame-pointer $(SANITIZE) -fno-sanitize-recover=undefined
 CFLAGS  += -std=c11 $(WARN) -fPIC $(CFLAGS_$(MODE))
 LDFLAGS += $(if $(filter asan,$(MODE)),$(SANITIZE)) -Wl,-z,relro,-z,now
-LIBS    := -llua5.4 -lev -lssl -lcrypto -llmdb -lcrypt -lidn -lcjson -lpthread -lm
+LIBS    := -llua5.4 -lev -lssl -lcrypto -llmdb -lcrypt -lidn -lcjson -lcares -lcurl -lhiredis -lpq -lldap -llber -lpthread -lm
 
 CORE_OBJ := $(patsubst %.c,$(OUT)/%.o,$(wildcard core/*/*.c))
 BIN_OBJ  := $(patsubst %.c,$(OUT)/%.o,$(wildcard bin/*.c))
