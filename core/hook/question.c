@@ -1,6 +1,7 @@
 /* The life of a question: begin, ask, answer or cancel. */
 #include "hook/question.h"
 
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"

@@ -4,6 +4,7 @@
 #include "script/policy.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <lauxlib.h>
 
@@ -195,11 +196,12 @@ static bool needs_resolving(const struct recipient_target *t)
 
 /* ---- one plugin's turn ---- */
 
-static void set_by(struct verdict *v, struct slice name)
+static void set_by(struct verdict *v, const char *name)
 {
-	name = slice_head(name, sizeof(v->by) - 1);
-	memcpy(v->by, name.ptr, name.len);
-	v->by[name.len] = '\0';
+	size_t len = strnlen(name, sizeof(v->by) - 1);
+
+	memcpy(v->by, name, len);
+	v->by[len] = '\0';
 }
 
 static int when_returned(lua_State *L, int status, lua_KContext context)
@@ -240,7 +242,7 @@ static void on_done(void *owner, enum call_outcome outcome)
 			pass(a);
 		return;
 	}
-	set_by(&q->verdict, slice_from(plugin_name(a->listener->plugin)));
+	set_by(&q->verdict, plugin_name(a->listener->plugin));
 	if (q->hook == HOOK_ACCEPT_RECIPIENT && q->verdict.kind == VERDICT_ACCEPT && !q->targets)
 		pass(a);
 	else if (needs_resolving(q->targets))
