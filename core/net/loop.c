@@ -21,6 +21,7 @@ struct loop {
 	ev_timer        alarm;            /* wakes the loop for the wheel */
 	struct wheel    wheel;
 	struct list     ticks, running;   /* for the next turn; of this turn */
+	uint64_t        turn;
 	struct list     signals, children;
 	ev_signal       sigchld;
 	struct tick     reap;
@@ -55,6 +56,7 @@ static void run_ticks(struct loop *l)
 {
 	struct list *link;
 
+	l->turn++;
 	/* What is scheduled from here on runs in the next turn. */
 	while ((link = list_shift(&l->ticks)) != NULL)
 		list_append(&l->running, link);
@@ -235,6 +237,11 @@ void loop_run(struct loop *l)
 void loop_stop(struct loop *l)
 {
 	ev_break(l->ev, EVBREAK_ONE);
+}
+
+uint64_t loop_turn(const struct loop *l)
+{
+	return l->turn;
 }
 
 struct ev_loop *loop_ev(struct loop *l)

@@ -16,6 +16,7 @@ struct loop *loop_new(void);
 void loop_free(struct loop *l);
 void loop_run(struct loop *l);                    /* until loop_stop */
 void loop_stop(struct loop *l);
+uint64_t loop_turn(const struct loop *l);         /* number of the turn, from 1 on */
 struct ev_loop *loop_ev(struct loop *l);          /* for files of core/net alone */
 
 /* A call on the loop's next turn; embedded in its owner.  Scheduling twice is scheduling once. */

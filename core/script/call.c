@@ -9,7 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "script/observer.h"
+#include "script/failure.h"
 #include "script/plugin.h"
 #include "script/state.h"
 
@@ -32,76 +32,12 @@ static int l_new_thread(lua_State *L)
 
 /* ---- the end of a call ---- */
 
-struct report { struct call *call; char *text, *where, *function; };
-
-/* "plugins/auth_users/init.lua:12": where the plugin's function begins. */
-static int l_place(lua_State *L)
-{
-	struct report *r = lua_touserdata(L, 1);
-	lua_Debug ar;
-
-	if (lua_rawgeti(L, LUA_REGISTRYINDEX, r->call->fn) == LUA_TTABLE && r->call->member) {
-		lua_pushstring(L, r->call->member);
-		lua_rawget(L, -2);
-	}
-	if (!lua_isfunction(L, -1))
-		return 0;
-	lua_getinfo(L, ">S", &ar);
-	r->function = mem_printf("%s:%d", ar.short_src, ar.linedefined);
-	return 0;
-}
-
-/* The error on top of the coroutine: text, and the traceback that on_error put behind it. */
-static int l_report(lua_State *L)
-{
-	struct report *r = lua_touserdata(L, 1);
-	lua_State *co = r->call->co;
-	char *traceback;
-
-	if (lua_gettop(co) > 0 && lua_type(co, -1) == LUA_TSTRING)
-		r->text = mem_strdup(lua_tostring(co, -1));
-	else
-		r->text = mem_strdup(lua_pushfstring(L, "an error that is not a text (a %s)",
-		                                     lua_gettop(co) > 0 ? luaL_typename(co, -1) : "nothing"));
-	traceback = strstr(r->text, "\nstack traceback:");
-	if (traceback) {
-		r->where = mem_strdup(traceback + 1);
-		*traceback = '\0';
-	}
-	return 0;
-}
-
-static void log_failure(struct call *c, const char *text, const char *traceback)
-{
-	struct report r = { .call = c };
-
-	plugin_failed(c->plugin);
-	(void)script_protect(c->script, l_place, &r, CLOSE_MS, NULL);
-	log_error("plugin failed", "plugin", plugin_name(c->plugin), "hook", c->hook, "function",
-	          r.function, "session", c->session, "error", text, NULL);
-	free(r.function);
-	if (traceback)
-		log_debug("plugin traceback", "plugin", plugin_name(c->plugin), "traceback", traceback,
-		          NULL);
-}
-
-static void report_error(struct call *c)
-{
-	struct report r = { .call = c };
-
-	if (!script_protect(c->script, l_report, &r, CLOSE_MS, NULL) && !r.text)
-		r.text = mem_strdup("an error whose text does not fit into Lua's memory (lua.memory)");
-	log_failure(c, r.text, r.where);
-	free(r.text);
-	free(r.where);
-}
-
 /* Close the coroutine: to-be-closed variables run, under a budget of their own.  It is not used
  * again: one that was closed inside of a protected call keeps that call's message handler, whose
  * place on the stack is gone. */
 static void reset_thread(struct call *c)
 {
-	struct guard_budget budget = { 0, guard_ticks(CLOSE_MS) };
+	struct guard_budget budget = { .limit = guard_ticks(CLOSE_MS) };
 	struct guard_frame before;
 	struct script *s = c->script;
 	struct call *outer = s->current;
@@ -140,6 +76,8 @@ static void retire(struct call *c)
 	tick_cancel(&c->tick);
 	list_remove(&c->link);
 	list_append(&c->script->idle_calls, &c->link);
+	if (c->parent)
+		c->root->children--;
 	c->script->numbers.running--;
 }
 
@@ -149,13 +87,26 @@ static void finish(struct call *c, enum call_outcome outcome)
 	void *owner = c->owner;
 
 	if (outcome != CALL_OK) {
-		c->script->numbers.errors++;
+		c->script->numbers.errors += !c->parent;
 		reset_thread(c);
 	} else {
 		lua_settop(c->co, 0);
 	}
 	retire(c);
 	done(owner, outcome);
+}
+
+/* Cancelled, and out of Lua. */
+static void drop(struct call *c)
+{
+	call_gone_fn *gone = c->gone;
+	void *owner = c->owner;
+
+	stop_waiting(c);
+	reset_thread(c);
+	retire(c);
+	if (gone)
+		gone(owner);
 }
 
 /* "plugins/one.lua:12: ": where the plugin waits. */
@@ -177,10 +128,10 @@ static void on_wall(void *owner)
 	char where[LUA_IDSIZE + 16], text[sizeof(where) + 80];
 
 	where_it_waits(c->co, where, sizeof(where));
-	snprintf(text, sizeof(text), "%sno answer after %u ms (lua.wall)", where,
-	         c->script->setup.config->lua.wall_ms);
+	snprintf(text, sizeof(text), "%sno answer after %u ms (%s)", where, c->wall_ms,
+	         c->background ? "lua.background_wall" : "lua.wall");
 	stop_waiting(c);
-	log_failure(c, text, NULL);
+	failure_log(c, text, NULL);
 	finish(c, CALL_TIMEOUT);
 }
 
@@ -189,12 +140,18 @@ static void on_wall(void *owner)
 static void on_tick(void *owner)
 {
 	struct call *c = owner;
+	int arguments = c->arguments;
 
-	bool fresh = c->fresh;
-
-	c->waiting = c->fresh = false;
+	/* Its family computed for a whole slice in this turn already. */
+	if (c->spend->turn == loop_turn(c->script->setup.loop) &&
+	    c->spend->slice >= c->script->guard.slice_limit) {
+		loop_tick(c->script->setup.loop, &c->tick);
+		return;
+	}
+	c->waiting = false;
+	c->arguments = 0;
 	c->cancel = NULL;
-	resume(c, fresh ? 1 : 0);
+	resume(c, arguments);
 }
 
 /* After lua_resume said the coroutine yielded. */
@@ -202,13 +159,13 @@ static void yielded(struct call *c, int results)
 {
 	lua_pop(c->co, results);
 	/* From the end of its first turn: most calls answer at once and need no timer. */
-	if (c->wall.at_ms == 0)
-		timer_start(&c->wall, c->script->setup.config->lua.wall_ms);
+	if (c->wall.at_ms == 0 && c->wall_ms)
+		timer_start(&c->wall, c->wall_ms);
 	if (c->script->guard.sliced) {
 		c->script->guard.sliced = false;
 		loop_tick(c->script->setup.loop, &c->tick);
 	} else if (!c->waiting && !c->tick.scheduled) {
-		log_failure(c, "coroutine.yield outside of a coroutine of the plugin's own", NULL);
+		failure_log(c, "coroutine.yield outside of a coroutine of the plugin's own", NULL);
 		finish(c, CALL_FAILED);
 	}
 }
@@ -222,20 +179,19 @@ static void resume(struct call *c, int arguments)
 
 	s->current = c;
 	c->running = true;
-	guard_enter(&s->guard, c->co, &c->budget, &before);
+	guard_enter_turn(&s->guard, c->co, c->spend, loop_turn(s->setup.loop), &before);
 	int status = lua_resume(c->co, s->L, arguments, &results);
 	guard_leave(&s->guard, &before);
 	c->running = false;
 	s->current = outer;
 	if (c->cancelled) {
-		reset_thread(c);
-		retire(c);
+		drop(c);
 	} else if (status == LUA_YIELD) {
 		yielded(c, results);
 	} else if (status == LUA_OK) {
 		finish(c, CALL_OK);
 	} else {
-		report_error(c);
+		failure_report(c);
 		finish(c, CALL_FAILED);
 	}
 }
@@ -264,12 +220,49 @@ struct call *call_new(struct script *s, struct plugin *p, const char *hook, call
 	c->fn = LUA_NOREF;
 	c->member = NULL;
 	c->done = done;
+	c->gone = NULL;
 	c->owner = owner;
-	c->cancelled = c->waiting = c->fresh = false;
-	c->budget = (struct guard_budget){ 0, guard_ticks(s->setup.config->lua.cpu_ms) };
+	c->parent = NULL;
+	c->root = c;
+	c->children = 0;
+	free(c->failure);
+	c->failure = NULL;
+	c->cancelled = c->waiting = c->background = false;
+	c->arguments = 0;
+	c->wall_ms = s->setup.config->lua.wall_ms;
+	c->budget = (struct guard_budget){ .limit = guard_ticks(s->setup.config->lua.cpu_ms) };
+	c->spend = &c->budget;
 	s->numbers.calls++;
 	s->numbers.running++;
 	return c;
+}
+
+struct call *call_new_child(struct call *parent, call_done_fn *done, call_gone_fn *gone, void *owner)
+{
+	struct call *c = call_new(parent->script, parent->plugin, parent->hook, done, owner);
+
+	if (!c)
+		return NULL;
+	c->parent = parent;
+	c->root = parent->root;
+	c->root->children++;
+	c->spend = c->root->spend;
+	c->wall_ms = 0;                       /* the parent's time is its own */
+	c->session = parent->session;
+	c->fn = parent->fn;
+	c->member = parent->member;
+	c->gone = gone;
+	return c;
+}
+
+void call_background(struct call *c)
+{
+	const struct config *config = c->script->setup.config;
+
+	c->background = true;
+	c->wall_ms = config->lua.background_wall_ms;
+	c->budget.limit = guard_ticks(config->lua.background_cpu_ms);
+	c->budget.key = "lua.background_cpu";
 }
 
 void call_start(struct call *c, lua_CFunction main)
@@ -279,23 +272,31 @@ void call_start(struct call *c, lua_CFunction main)
 	resume(c, 1);
 }
 
-void call_start_later(struct call *c, lua_CFunction main)
+bool call_start_with(struct call *c, lua_CFunction main, lua_State *from, int arguments)
 {
+	if (!lua_checkstack(c->co, arguments + LUA_MINSTACK))
+		return false;
 	lua_pushcfunction(c->co, main);
 	lua_pushlightuserdata(c->co, c->owner);
-	timer_start(&c->wall, c->script->setup.config->lua.wall_ms);
-	c->fresh = true;
+	if (arguments)
+		lua_xmove(from, c->co, arguments);
+	c->arguments = 1 + arguments;
+	if (c->wall_ms)
+		timer_start(&c->wall, c->wall_ms);
 	loop_tick(c->script->setup.loop, &c->tick);
+	return true;
+}
+
+void call_start_later(struct call *c, lua_CFunction main)
+{
+	(void)call_start_with(c, main, NULL, 0);      /* a new coroutine has room for two */
 }
 
 void call_cancel(struct call *c)
 {
 	c->cancelled = true;
-	if (c->running)
-		return;                           /* resume() cleans up when Lua comes back */
-	stop_waiting(c);
-	reset_thread(c);
-	retire(c);
+	if (!c->running)                      /* else resume() drops it when Lua comes back */
+		drop(c);
 }
 
 /* ---- the plugin's function ---- */
@@ -382,12 +383,13 @@ void call_wake(struct call_ticket t)
 
 void call_free_all(struct script *s)
 {
-	LIST_EACH(&s->calls, link) {
+	/* A call takes its children with it. */
+	while (!list_empty(&s->calls))
+		call_cancel(CONTAINER_OF(s->calls.next, struct call, link));
+	for (struct list *link; (link = list_shift(&s->idle_calls)) != NULL;) {
 		struct call *c = CONTAINER_OF(link, struct call, link);
 
-		call_cancel(c);
-		observer_drop(c);                 /* its owner is told of no cancelling */
+		free(c->failure);
+		free(c);
 	}
-	for (struct list *link; (link = list_shift(&s->idle_calls)) != NULL;)
-		free(CONTAINER_OF(link, struct call, link));
 }

@@ -26,6 +26,7 @@ struct call;
 enum call_outcome { CALL_OK, CALL_FAILED, CALL_TIMEOUT };
 
 typedef void call_done_fn(void *owner, enum call_outcome outcome);
+typedef void call_gone_fn(void *owner);
 typedef void call_cancel_fn(void *op);
 
 struct call {
@@ -41,16 +42,22 @@ struct call {
 	uint32_t        generation;       /* changes when the call ends */
 	bool            running;          /* inside lua_resume */
 	bool            cancelled;        /* while running */
-	bool            fresh;            /* call_start_later: the first turn is to come */
+	bool            background;       /* limits of background work */
+	int             arguments;        /* call_start_later: of the first turn, which is to come */
 	bool            waiting;          /* an operation is in flight: op, cancel */
 	void           *op;
 	call_cancel_fn *cancel;
-	struct guard_budget budget;
+	struct call    *parent, *root;    /* a child of mail.all and friends; else NULL, itself */
+	unsigned        children;         /* of a root: alive, at all depths */
+	struct guard_budget budget, *spend;       /* spend: the root's */
+	char           *failure;          /* of a child: what its parent is told; until the next use */
 	struct timer    wall;
+	uint32_t        wall_ms;          /* 0: none */
 	struct tick     tick;             /* resumes it */
 	lua_KFunction   then;             /* call_function: what follows */
 	int             base;             /* where its message handler stands */
 	call_done_fn   *done;
+	call_gone_fn   *gone;             /* or NULL: told when a cancelled call is over */
 	void           *owner;
 };
 
@@ -60,8 +67,21 @@ struct call_ticket { struct call *call; uint32_t generation; };
 /* NULL: Lua is out of memory. */
 struct call *call_new(struct script *s, struct plugin *p, const char *hook, call_done_fn *done,
                       void *owner);
+
+/* A child of the running call: its CPU time and slices are the parent's, its time-out is none of its
+ * own; failures are not logged.  The parent cancels it before it ends itself. */
+struct call *call_new_child(struct call *parent, call_done_fn *done, call_gone_fn *gone, void *owner);
+
+/* Before it starts: the limits of background work (lua.background_cpu, lua.background_wall). */
+void call_background(struct call *c);
+
 void call_start(struct call *c, lua_CFunction main);     /* main(lightuserdata owner) */
 void call_start_later(struct call *c, lua_CFunction main);   /* on the loop's next turn */
+/* The same with values that are moved from the top of another stack behind the owner.  False: no
+ * memory; nothing was moved, the call did not start. */
+bool call_start_with(struct call *c, lua_CFunction main, lua_State *from, int arguments);
+
+/* done() does not come any more; gone() does, later when the call is inside of Lua now. */
 void call_cancel(struct call *c);
 
 /* In main and what follows it: call the plugin's function that stands below its arguments, then go

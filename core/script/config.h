@@ -82,6 +82,9 @@ struct config {
 	struct {
 		uint32_t slice_ms, cpu_ms, wall_ms;       /* per hook call: 10, 50, 30000 */
 		uint64_t memory_octets;                   /* per worker: 256 MiB */
+		uint32_t parallel_calls;                  /* children of one call: 100 */
+		uint32_t background_calls;                /* of mail.spawn, per worker: 100 */
+		uint32_t background_cpu_ms, background_wall_ms;   /* of each: 1 s, 1 h (0: none) */
 	} lua;
 	struct slice lua_options;         /* plugins' option tables as Lua text (config_options.h) */
 };

@@ -39,7 +39,9 @@ void config_parts_defaults(struct config *c)
 		.domains = nothing, .plugin_path = nothing,
 		.log = { LOG_LEVEL_INFO, LOG_KEY_VALUE, LOG_TO_STDERR, NULL },
 		.tls = { .min_version = "1.2", .tickets = true, .ticket_lifetime_s = 7200 },
-		.lua = { 10, 50, 30000, DEFAULT_MEMORY },
+		.lua = { .slice_ms = 10, .cpu_ms = 50, .wall_ms = 30000, .memory_octets = DEFAULT_MEMORY,
+		         .parallel_calls = 100, .background_calls = 100, .background_cpu_ms = 1000,
+		         .background_wall_ms = 3600 * 1000 },
 	};
 	arena_init(&c->arena);
 	c->hostname = machine_name(&c->arena);

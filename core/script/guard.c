@@ -50,8 +50,9 @@ static void on_hook(lua_State *L, lua_Debug *ar)
 	if (g->tripped || (g->budget && g->budget->used >= g->budget->limit)) {
 		g->tripped = true;                /* and the hook stays */
 		luaL_where(L, 0);
-		lua_pushfstring(L, "it computed for more than %d ms (lua.cpu); do less, or leave the work to "
-		                "other places", (int)(g->budget ? g->budget->limit * GUARD_TICK_MS : 0));
+		lua_pushfstring(L, "it computed for more than %d ms (%s); do less, or leave the work to "
+		                "other places", (int)(g->budget ? g->budget->limit * GUARD_TICK_MS : 0),
+		                g->budget && g->budget->key ? g->budget->key : "lua.cpu");
 		lua_concat(L, 2);
 		lua_error(L);
 	}
@@ -99,6 +100,22 @@ void guard_enter(struct guard *g, lua_State *L, struct guard_budget *budget,
 	g->L = L;
 }
 
+void guard_enter_turn(struct guard *g, lua_State *L, struct guard_budget *budget, uint64_t turn,
+                      struct guard_frame *before)
+{
+	if (budget->turn != turn) {
+		budget->turn = turn;
+		budget->slice = 0;
+	}
+	guard_enter(g, L, budget, before);
+	g->slice = budget->slice;
+	/* A child used up what its parent had: the parent ends with its next step. */
+	if (budget->used >= budget->limit) {
+		g->armed = true;
+		lua_sethook(L, on_hook, LUA_MASKCOUNT, 1);
+	}
+}
+
 void guard_leave(struct guard *g, const struct guard_frame *before)
 {
 	lua_State *L = g->L;
@@ -108,6 +125,7 @@ void guard_leave(struct guard *g, const struct guard_frame *before)
 	if (L)
 		lua_sethook(L, NULL, 0, 0);
 	g->armed = false;
+	g->budget->slice = g->slice;
 	g->budget = before->budget;
 	g->slice = before->slice;
 	g->tripped = before->tripped;

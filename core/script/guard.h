@@ -10,8 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Time used by one call, in ticks. */
-struct guard_budget { unsigned used, limit; };
+/* Time used by one call with its children, in ticks. */
+struct guard_budget {
+	unsigned    used, limit;
+	unsigned    slice;                /* used in this turn of the loop */
+	uint64_t    turn;
+	const char *key;                  /* that sets the limit; NULL: lua.cpu */
+};
 
 struct guard {
 	lua_State *volatile L;            /* the coroutine that runs now, or NULL */
@@ -43,6 +48,9 @@ void guard_start(void);
 /* Lua runs on L from here until guard_leave. */
 void guard_enter(struct guard *g, lua_State *L, struct guard_budget *budget,
                  struct guard_frame *before);
+/* The same; what the budget's calls computed in this turn already counts for the slice. */
+void guard_enter_turn(struct guard *g, lua_State *L, struct guard_budget *budget, uint64_t turn,
+                      struct guard_frame *before);
 void guard_leave(struct guard *g, const struct guard_frame *before);
 
 /* Inside a call: another coroutine runs now (coroutine.resume); returns the one before. */

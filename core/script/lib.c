@@ -22,6 +22,16 @@ int lib_fail(lua_State *L, const char *fmt, ...)
 	return 2;
 }
 
+struct plugin *lib_plugin(lua_State *L, const char *what)
+{
+	struct script *s = script_of(L);
+	struct plugin *p = s->current ? s->current->plugin : s->loading;
+
+	if (!p)
+		luaL_error(L, "%s: not while a call that was stopped is cleaned up", what);
+	return p;
+}
+
 void lib_push(lua_State *L)
 {
 	const struct config *c = script_of(L)->setup.config;
@@ -29,6 +39,8 @@ void lib_push(lua_State *L)
 	lua_newtable(L);
 	values_register(L);
 	lib_async_register(L);
+	lib_parallel_register(L);
+	lib_spawn_register(L);
 	lib_log_register(L);
 	lib_bytes_register(L);
 	lib_users_register(L);

@@ -11,10 +11,15 @@ void lib_push(lua_State *L);
 
 /* Each adds its part to the table on top. */
 void lib_async_register(lua_State *L);    /* sleep, now */
+void lib_parallel_register(lua_State *L); /* timeout, all, any */
+void lib_spawn_register(lua_State *L);    /* spawn */
 void lib_log_register(lua_State *L);      /* log */
 void lib_bytes_register(lua_State *L);    /* base64, sha256, hex */
 void lib_users_register(lua_State *L);    /* users, crypt */
 void lib_file_register(lua_State *L);     /* file */
+
+/* The plugin whose Lua runs, in a call or while it loads; an error that names `what` elsewhere. */
+struct plugin *lib_plugin(lua_State *L, const char *what);
 
 /* Push nil and the text: an expected failure. */
 int lib_fail(lua_State *L, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -109,6 +109,12 @@ static void on_done(void *owner, enum call_outcome outcome)
 	free_observing(o);
 }
 
+/* Cancelled at the end of the script. */
+static void on_gone(void *owner)
+{
+	on_done(owner, CALL_FAILED);
+}
+
 static void observe(struct script *s, struct listener *l, const struct event *e)
 {
 	struct observing *o;
@@ -136,6 +142,7 @@ static void observe(struct script *s, struct listener *l, const struct event *e)
 		return;
 	}
 	s->observing++;
+	c->gone = on_gone;
 	c->session = o->facts.id;
 	c->fn = l->fn;
 	call_start_later(c, run_observer);
@@ -163,10 +170,4 @@ void observer_init(struct script *s)
 		if (hook == observer_hooks[OBSERVER_COMMAND] || hook == observer_hooks[OBSERVER_REPLY])
 			s->observer.wants_lines = true;
 	}
-}
-
-void observer_drop(struct call *c)
-{
-	if (c->done == on_done)
-		free_observing(c->owner);
 }

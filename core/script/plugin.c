@@ -360,7 +360,11 @@ struct plugin *plugin_load(struct script *s, const struct config_plugin *config,
 	list_init(&p->paths);
 	list_init(&p->link);
 	list_append(&s->plugins, &p->link);
-	if (!script_protect(s, l_load, p, LOAD_MS, &why)) {
+	s->loading = p;
+	bool loaded = script_protect(s, l_load, p, LOAD_MS, &why);
+
+	s->loading = NULL;
+	if (!loaded) {
 		*error = mem_printf("plugin %s (%s): %s", p->name, config->where, why);
 		free(why);
 		return NULL;

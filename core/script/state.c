@@ -69,7 +69,7 @@ static int on_message(lua_State *L)
 
 bool script_protect(struct script *s, lua_CFunction fn, void *arg, uint32_t limit_ms, char **error)
 {
-	struct guard_budget budget = { 0, guard_ticks(limit_ms) };
+	struct guard_budget budget = { .limit = guard_ticks(limit_ms) };
 	struct guard_frame before;
 	struct call *outer = s->current;
 	int top = lua_gettop(s->L);
@@ -173,7 +173,7 @@ static void free_ledger(struct script *s)
 
 void script_free(struct script *s)
 {
-	struct guard_budget budget = { 0, guard_ticks(CLOSE_MS) };
+	struct guard_budget budget = { .limit = guard_ticks(CLOSE_MS) };
 	struct guard_frame before;
 
 	if (!s)

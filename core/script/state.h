@@ -22,6 +22,7 @@ struct script {
 	struct guard            guard;
 	size_t                  memory, memory_max;
 	struct call            *current;          /* the call whose Lua runs now */
+	struct plugin          *loading;          /* the plugin whose file runs now */
 	struct list             calls, idle_calls;
 	struct list             askings;          /* policy.c: questions in flight */
 	struct list             opens;            /* mailbox.c: openings in flight */
@@ -35,6 +36,7 @@ struct script {
 	struct list             drops;            /* maildrop.c: maildrops of backends */
 	struct map              verified;         /* users.c: passwords that were right */
 	unsigned char           verified_key[32];
+	unsigned                background;       /* lib_spawn.c: calls in flight */
 	unsigned                observing;        /* observer.c: calls in flight */
 	uint64_t                dropped;          /* events that observers were too slow for */
 	struct script_numbers   numbers;

@@ -166,6 +166,65 @@ function mail.keep(reason) end
 ---@param seconds number
 function mail.sleep(seconds) end
 
+---Run a function with a time limit.  What it waits for when the time is over is cancelled, and its
+---to-be-closed variables are released.  Errors of the function are raised here.  The time of the
+---whole hook (lua.wall) goes on meanwhile.
+---
+---    local found, why, word = mail.timeout(2, slow_lookup, recipient.domain)
+---    if not found then return mail.tempfail("4.4.3", why) end    -- word is "timeout" or the function's
+---@async
+---@param seconds number more than 0, up to 3600
+---@param fn function
+---@param ... any its arguments
+---@return any ... what the function returned; or nil
+---@return string? why "no answer after 2 s"
+---@return "timeout"? word
+function mail.timeout(seconds, fn, ...) end
+
+---Run functions side by side and wait for all of them.  Their first results stand in the order of
+---the functions; nil keeps its place, so the length is returned too.  An error in one cancels the
+---others and is raised here.  Together they have the computing time (lua.cpu) and the turns of one
+---call; at most lua.parallel_calls (100) of them live in one hook call.
+---
+---    local r, n = mail.all {
+---      function() return lookup_sender(sender.address) end,
+---      function() return lookup_network(session.remote.ip) end,
+---    }
+---    for i = 1, n do if r[i] then return mail.reject("5.7.1", r[i]) end end
+---@async
+---@param fns (fun(): any)[]
+---@return any[] results
+---@return integer n
+function mail.all(fns) end
+
+---Run functions side by side and wait for the first value that is not nil; the others are cancelled.
+---An error in one cancels the others and is raised here.  When all return nil: nil, and what the
+---last of them said behind it.  Limits as for mail.all.
+---
+---    local answer, which = mail.any { ask_first_server, ask_second_server }
+---@async
+---@param fns (fun(): any)[] at least one
+---@return any value
+---@return integer|string|nil index of its function; or why
+---@return string? word
+function mail.any(fns) end
+
+---@class moonpost.Spawned
+---@field running boolean
+---@field cancel fun(self: moonpost.Spawned) it ends where it waits, or where it next waits
+
+---Work in the background: it goes on when the hook has answered and its session is gone, and ends
+---with the plugin.  Errors are logged.  Limits: lua.background_calls in one worker,
+---lua.background_cpu and lua.background_wall for each.  May be used while the plugin loads.
+---
+---    mail.spawn(function(address) tell_the_webhook(address) end, recipient.address)
+---@param fn function
+---@param ... any its arguments
+---@return moonpost.Spawned? handle
+---@return string? why
+---@return "limit"? word
+function mail.spawn(fn, ...) end
+
 ---@return number # seconds since 1970
 function mail.now() end
 

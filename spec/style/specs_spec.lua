@@ -16,6 +16,7 @@ local elsewhere = {
   ["core/script/config_run.c"] = "spec/script/config_spec.lua",
   ["core/script/coroutine.c"] = "spec/script/guard_spec.lua",
   ["core/script/deletion.c"] = "spec/plugins/archive_spec.lua",
+  ["core/script/failure.c"] = "spec/script/policy_spec.lua",
   ["core/script/files.c"] = "spec/script/lib_spec.lua",
   ["core/script/handle.c"] = "spec/script/lib_spec.lua",
   ["core/script/job.c"] = "spec/script/lib_spec.lua",
