@@ -9,37 +9,10 @@
 
 #include "base/log.h"
 #include "mail/address.h"
+#include "script/lib_hooks.h"
 #include "script/values.h"
 
-#define BIT(kind) (1u << VERDICT_##kind)
-enum {
-	REFUSALS = BIT(REJECT) | BIT(TEMPFAIL) | BIT(DISCONNECT),
-	ANY      = REFUSALS | BIT(NONE) | BIT(ACCEPT),
-};
-
 enum { NAME_MAX_OCTETS = 320 };       /* local part, @ and domain (RFC 5321, 4.5.3.1) */
-
-/* Which verdicts a hook may give, and what it returns, in words. */
-static const char yes_or_no[] = "mail.accept(), mail.reject(...) or nil";
-static const char who[] = "an identity { user = \"...\" }, mail.reject(...) or nil";
-static const char keys[] = "a table { plain = \"...\" } or SCRAM keys, mail.reject(...) or nil";
-static const char where_to[] = "mail.accept{...}, mail.reject(...), mail.discard() or nil";
-static const char message[] = "mail.accept(), mail.reject(...), mail.discard() or nil";
-
-static const struct { unsigned kinds; const char *wants; } hooks[HOOK__COUNT] = {
-	[HOOK_ACCEPT_CONNECTION] = { ANY, yes_or_no },
-	[HOOK_ACCEPT_HELO]       = { ANY, yes_or_no },
-	[HOOK_AUTH]              = { ANY, who },
-	[HOOK_SECRET]            = { ANY, keys },
-	[HOOK_TOKEN]             = { ANY, who },
-	[HOOK_ACCEPT_LOGIN]      = { ANY, yes_or_no },
-	[HOOK_ACCEPT_SENDER]     = { ANY, yes_or_no },
-	[HOOK_ACCEPT_RECIPIENT]  = { ANY | BIT(DISCARD), where_to },
-	[HOOK_ACCEPT_DATA]       = { ANY, yes_or_no },
-	[HOOK_ACCEPT_MESSAGE]    = { ANY | BIT(DISCARD), message },
-	[HOOK_ON_DELETE]         = { BIT(KEEP) | BIT(ACCEPT) | BIT(TEMPFAIL) | BIT(NONE),
-	                             "mail.keep(\"reason\") or nil" },
-};
 
 static bool about_login(enum hook h)
 {
@@ -56,7 +29,7 @@ void answer_failed(struct question *q)
 
 static int wrong(lua_State *L, const struct question *q, const char *what)
 {
-	return luaL_error(L, "%s must return %s, not %s", hook_name(q->hook), hooks[q->hook].wants, what);
+	return luaL_error(L, "%s must return %s, not %s", hook_name(q->hook), hook_row_of(q->hook)->answers, what);
 }
 
 /* Canonical mailbox name of what a plugin wrote; in the question's arena. */
@@ -226,7 +199,7 @@ static void read_accept(lua_State *L, int index, struct question *q, const char 
 static void read_verdict(lua_State *L, int index, const struct verdict *v, struct question *q,
                          const char *default_domain)
 {
-	if (!(hooks[q->hook].kinds & 1u << v->kind)) {
+	if (!(hook_row_of(q->hook)->verdicts & 1u << v->kind)) {
 		lua_pushfstring(L, "mail.%s()", verdict_name(v->kind));
 		wrong(L, q, lua_tostring(L, -1));
 	}

@@ -45,6 +45,7 @@ void lib_push(lua_State *L)
 	lib_bytes_register(L);
 	lib_users_register(L);
 	lib_file_register(L);
+	lib_hooks_register(L);
 	lua_pushliteral(L, MOONPOST_VERSION);
 	lua_setfield(L, -2, "version");
 	lua_pushstring(L, c->hostname);

@@ -17,6 +17,7 @@ void lib_log_register(lua_State *L);      /* log */
 void lib_bytes_register(lua_State *L);    /* base64, sha256, hex */
 void lib_users_register(lua_State *L);    /* users, crypt */
 void lib_file_register(lua_State *L);     /* file */
+void lib_hooks_register(lua_State *L);    /* hooks */
 
 /* The plugin whose Lua runs, in a call or while it loads; an error that names `what` elsewhere. */
 struct plugin *lib_plugin(lua_State *L, const char *what);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "script/lib.h"
+#include "script/lib_hooks.h"
 #include "script/plugin.h"
 #include "script/session.h"
 #include "script/state.h"
@@ -39,7 +40,7 @@ static const char *hook_of(enum event_kind kind)
 {
 	for (size_t i = 0; i < COUNT_OF(kinds); i++)
 		if (kinds[i].kind == kind)
-			return observer_hooks[kinds[i].hook];
+			return hook_row_of_observer(kinds[i].hook)->name;
 	return NULL;
 }
 
@@ -167,7 +168,8 @@ void observer_init(struct script *s)
 	LIST_EACH(&s->observers, link) {
 		const char *hook = CONTAINER_OF(link, struct listener, link)->hook;
 
-		if (hook == observer_hooks[OBSERVER_COMMAND] || hook == observer_hooks[OBSERVER_REPLY])
+		if (hook == hook_row_of_observer(OBSERVER_COMMAND)->name ||
+		    hook == hook_row_of_observer(OBSERVER_REPLY)->name)
 			s->observer.wants_lines = true;
 	}
 }

@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "hook/question.h"
+#include "script/filters.h"
+#include "script/lib_hooks.h"
 #include "script/near.h"
 #include "script/options.h"
 #include "script/sandbox.h"
@@ -17,15 +19,6 @@
 static const char metatable[] = "moonpost.Plugin";
 
 enum { LOAD_MS = 5000 };
-
-const char *const observer_hooks[OBSERVER__COUNT] = {
-	[OBSERVER_CONNECT] = "on_connect", [OBSERVER_LOGIN] = "on_login",
-	[OBSERVER_COMMAND] = "on_command", [OBSERVER_REPLY] = "on_reply",
-	[OBSERVER_RETRIEVED] = "on_retrieved", [OBSERVER_STORED] = "on_stored",
-	[OBSERVER_DELETED] = "on_deleted", [OBSERVER_DISCONNECT] = "on_disconnect",
-};
-
-static const char mailbox_hook[] = "mailbox";
 
 const char *plugin_name(const struct plugin *p)
 {
@@ -55,15 +48,6 @@ bool plugin_may_touch(const struct plugin *p, const char *path)
 	return false;
 }
 
-bool listener_wants(const struct listener *l, const struct facts *f)
-{
-	if (!(l->services & f->service))
-		return false;
-	if (l->tls >= 0 && l->tls != f->tls.active)
-		return false;
-	return l->signed_in < 0 || l->signed_in == (f->identity.user != NULL);
-}
-
 /* ---- plugin:hook ---- */
 
 static struct plugin *check_plugin(lua_State *L, const char *method)
@@ -80,76 +64,14 @@ static struct plugin *check_plugin(lua_State *L, const char *method)
 static int unknown_hook(lua_State *L, const char *name)
 {
 	struct script_near n = { .word = slice_from(name) };
+	const struct hook_row *row;
 
-	for (unsigned i = 0; i < HOOK__COUNT; i++)
-		script_near_offer(&n, slice_from(hook_name(i)));
-	for (unsigned i = 0; i < OBSERVER__COUNT; i++)
-		script_near_offer(&n, slice_from(observer_hooks[i]));
-	script_near_offer(&n, slice_from(mailbox_hook));
+	for (unsigned i = 0; (row = hook_row_at(i)) != NULL; i++)
+		script_near_offer(&n, slice_from(row->name));
 	if (n.best.len == 0)
 		return luaL_error(L, "there is no hook \"%s\"", name);
 	lua_pushlstring(L, n.best.ptr, n.best.len);
 	return luaL_error(L, "there is no hook \"%s\"; did you mean \"%s\"?", name, lua_tostring(L, -1));
-}
-
-static unsigned service_bit(lua_State *L, const char *name)
-{
-	for (unsigned bit = SERVICE_MTA; bit <= SERVICE_POP3S; bit <<= 1)
-		if (strcmp(service_name(bit), name) == 0)
-			return bit;
-	if (strcmp(name, "smtp") == 0)
-		return SERVICE_MTA | SERVICE_SUBMISSION | SERVICE_SUBMISSIONS;
-	luaL_error(L, "plugin:hook: unknown service \"%s\"; there are mta, submission, submissions, "
-	           "pop3, pop3s and smtp for the first three", name);
-	return 0;
-}
-
-static void read_services(lua_State *L, struct listener *l)
-{
-	if (lua_type(L, -1) == LUA_TSTRING) {
-		l->services = service_bit(L, lua_tostring(L, -1));
-		return;
-	}
-	luaL_argcheck(L, lua_istable(L, -1), 4, "services is a list of service names");
-	l->services = 0;
-	for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, -1); i++) {
-		lua_rawgeti(L, -1, i);
-		l->services |= service_bit(L, luaL_checkstring(L, -1));
-		lua_pop(L, 1);
-	}
-}
-
-static int read_boolean(lua_State *L, const char *name)
-{
-	if (!lua_isboolean(L, -1))
-		luaL_error(L, "plugin:hook: %s is true or false, not a %s", name, luaL_typename(L, -1));
-	return lua_toboolean(L, -1);
-}
-
-/* { priority =, services =, tls =, signed_in = } at index 4. */
-static void read_filters(lua_State *L, struct listener *l)
-{
-	if (lua_isnoneornil(L, 4))
-		return;
-	luaL_checktype(L, 4, LUA_TTABLE);
-	for (lua_pushnil(L); lua_next(L, 4); lua_pop(L, 1)) {
-		const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
-
-		if (strcmp(name, "priority") == 0) {
-			if (!lua_isinteger(L, -1))
-				luaL_error(L, "plugin:hook: priority is a whole number");
-			l->priority = (int)lua_tointeger(L, -1);
-		} else if (strcmp(name, "services") == 0) {
-			read_services(L, l);
-		} else if (strcmp(name, "tls") == 0) {
-			l->tls = read_boolean(L, name);
-		} else if (strcmp(name, "signed_in") == 0) {
-			l->signed_in = read_boolean(L, name);
-		} else {
-			luaL_error(L, "plugin:hook: unknown option %s; there are priority, services, tls and "
-			           "signed_in", name);
-		}
-	}
 }
 
 /* Behind those of the same or a higher priority: equal ones keep the order of registration. */
@@ -170,11 +92,12 @@ static int add_listener(lua_State *L, struct plugin *p, struct list *list, const
 	                             .signed_in = -1 };
 
 	luaL_checktype(L, 3, LUA_TFUNCTION);
-	read_filters(L, &read);
+	filters_read(L, 4, &read);
 	lua_pushvalue(L, 3);
 	read.fn = luaL_ref(L, LUA_REGISTRYINDEX);
 	l = MEM_NEW(struct listener);
 	*l = read;
+	l->listeners = filters_names(L, 4);
 	list_init(&l->link);
 	insert(list, l);
 	return 0;
@@ -218,7 +141,7 @@ static int add_backend(lua_State *L, struct plugin *p)
 	return 0;
 }
 
-/* plugin:hook(name, fn or backend, { priority =, services =, tls =, signed_in = }) */
+/* plugin:hook(name, fn or backend, filters) */
 static int l_hook(lua_State *L)
 {
 	struct plugin *p = check_plugin(L, "hook");
@@ -231,9 +154,9 @@ static int l_hook(lua_State *L)
 		if (strcmp(hook_name(i), name) == 0)
 			return add_listener(L, p, &p->script->listeners[i], hook_name(i));
 	for (unsigned i = 0; i < OBSERVER__COUNT; i++)
-		if (strcmp(observer_hooks[i], name) == 0)
-			return add_listener(L, p, &p->script->observers, observer_hooks[i]);
-	if (strcmp(name, mailbox_hook) == 0)
+		if (strcmp(hook_row_of_observer(i)->name, name) == 0)
+			return add_listener(L, p, &p->script->observers, hook_row_of_observer(i)->name);
+	if (strcmp(name, "mailbox") == 0)
 		return add_backend(L, p);
 	return unknown_hook(L, name);
 }

@@ -34,6 +34,7 @@ struct listener {
 	int            fn;                /* registry reference */
 	int            priority;          /* higher ones are asked first */
 	unsigned       services;          /* enum service bits; all bits: any */
+	const char   **listeners;         /* heap, ended by NULL; names of the configuration; NULL: any */
 	int            tls, signed_in;    /* -1: does not matter */
 };
 
@@ -46,6 +47,8 @@ struct backend {
 };
 
 bool listener_wants(const struct listener *l, const struct facts *f);
+
+void listener_free(struct listener *l);
 
 /* Load and run the plugin's file.  NULL: *error (heap) says plugin, file:line and why. */
 struct plugin *plugin_load(struct script *s, const struct config_plugin *config, char **error);
@@ -62,6 +65,5 @@ enum observer_hook {
 	OBSERVER_CONNECT, OBSERVER_LOGIN, OBSERVER_COMMAND, OBSERVER_REPLY, OBSERVER_RETRIEVED,
 	OBSERVER_STORED, OBSERVER_DELETED, OBSERVER_DISCONNECT, OBSERVER__COUNT
 };
-extern const char *const observer_hooks[OBSERVER__COUNT];
 
 #endif

@@ -162,9 +162,9 @@ static void free_ledger(struct script *s)
 {
 	for (unsigned i = 0; i < HOOK__COUNT; i++)
 		for (struct list *link; (link = list_shift(&s->listeners[i])) != NULL;)
-			free(CONTAINER_OF(link, struct listener, link));
+			listener_free(CONTAINER_OF(link, struct listener, link));
 	for (struct list *link; (link = list_shift(&s->observers)) != NULL;)
-		free(CONTAINER_OF(link, struct listener, link));
+		listener_free(CONTAINER_OF(link, struct listener, link));
 	for (struct list *link; (link = list_shift(&s->backends)) != NULL;)
 		free(CONTAINER_OF(link, struct backend, link));
 	LIST_EACH(&s->plugins, link)

@@ -28,8 +28,17 @@ local plugin = {}
 ---                      (session, event)                 nothing; they only watch
 ---@param name string
 ---@param fn function|moonpost.Backend
----@param filters? { priority?: integer, services?: string|string[], tls?: boolean, signed_in?: boolean }
+---@param filters? moonpost.Filters
 function plugin:hook(name, fn, filters) end
+
+---Which sessions a function wants.  Decided by the core: what fits none never enters Lua.
+---@class moonpost.Filters
+---@field priority? integer higher ones are asked first; 0
+---@field listeners? string|string[] names of listeners of the configuration
+---@field protocol? "smtp"|"pop3"
+---@field services? string|string[] mta, submission, submissions, pop3, pop3s; smtp for the first three
+---@field tls? boolean with, or without TLS
+---@field signed_in? boolean with, or without a login
 
 ---Declare the options; errors name file and line of the configuration.
 ---@param declared table<string, { [1]: string, default?: any, optional?: boolean, of?: string, min?: number, max?: number, one_of?: any[] }>
@@ -161,6 +170,12 @@ function mail.delay(seconds) end
 ---@param reason? string
 ---@return moonpost.Answer
 function mail.keep(reason) end
+
+---All hooks: name, kind, arguments, the verdicts they may give, what they answer and what nil means.
+---
+---    for _, hook in ipairs(mail.hooks()) do mail.log.info(hook.name, { answers = hook.answers }) end
+---@return { name: string, kind: "decide"|"provide"|"change"|"last"|"observe", arguments: string[], verdicts: string[], answers: string, nothing: string }[]
+function mail.hooks() end
 
 ---@async
 ---@param seconds number

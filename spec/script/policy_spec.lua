@@ -3,6 +3,9 @@ local script = require "spec.support.script"
 
 local TO_BOB = { hook = "accept_recipient", address = "bob@example.test" }
 
+local LISTENERS = [[listeners = { { name = "here", service = "mta", address = "127.0.0.1:2525" },
+  { name = "elsewhere", service = "mta", address = "127.0.0.1:2526" } }]]
+
 local function ask_with(text, question, setup)
   return script.ask(script.plugin(text, setup), question or TO_BOB)
 end
@@ -65,6 +68,39 @@ describe("a question", function()
     assert.equal("tls", text { tls = true })
     assert.equal("user", text { user = "alice@example.test" })
     assert.equal("submission", text { service = "submission" })
+  end)
+
+  it("never enters Lua for a session that no function wants", function()
+    local stage = script.plugin([[
+      local function no() error "asked" end
+      plugin:hook("accept_recipient", no, { protocol = "pop3" })
+      plugin:hook("accept_recipient", no, { listeners = "elsewhere" })
+      plugin:hook("accept_recipient", no, { protocol = "smtp", services = { "submission", "pop3" } })
+      plugin:hook("on_command", no, { listeners = { "elsewhere" } })
+    ]], { extra = LISTENERS })
+    local session = stage:session { listener = "here" }
+    local answer = script.ask(stage, { hook = "accept_recipient", address = "bob@example.test", session = session })
+    stage:event(session, 1, "NOOP")
+    stage:spin(5)
+    session:close()
+    assert.equal("accept", answer.kind)
+    assert.equal(0, stage:numbers().calls)
+  end)
+
+  it("reaches functions by listener and protocol", function()
+    local stage = script.plugin([[
+      plugin:hook("accept_connection", function() return mail.reject(nil, "there") end, { listeners = { "elsewhere" } })
+      plugin:hook("accept_connection", function() return mail.reject(nil, "pop3") end, { protocol = "pop3" })
+      plugin:hook("accept_connection", function() return mail.reject(nil, "smtp") end, { protocol = "smtp" })
+    ]], { extra = LISTENERS })
+    for listener, text in pairs { here = "smtp", elsewhere = "there" } do
+      local session = stage:session { listener = listener }
+      assert.equal(text, script.ask(stage, { hook = "accept_connection", session = session }).text)
+      session:close()
+    end
+    local session = stage:session { service = "pop3s" }
+    assert.equal("pop3", script.ask(stage, { hook = "accept_connection", session = session }).text)
+    session:close()
   end)
 
   it("adds up delays and goes on", function()

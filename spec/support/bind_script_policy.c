@@ -32,7 +32,7 @@ static int l_session_close(lua_State *L)
 	return 0;
 }
 
-/* stage:session{ service =, user =, tls =, ip =, helo = } */
+/* stage:session{ service =, user =, tls =, ip =, helo =, listener = } */
 static int l_session(lua_State *L)
 {
 	struct stage *stage = stage_check(L);
@@ -53,6 +53,7 @@ static int l_session(lua_State *L)
 	struct facts *f = &s->facts;
 	struct slice service = stage_field(L, 2, "service"), user = stage_field(L, 2, "user");
 	struct slice helo = stage_field(L, 2, "helo"), ip = stage_field(L, 2, "ip");
+	struct slice listener = stage_field(L, 2, "listener");
 
 	f->service = SERVICE_MTA;
 	for (unsigned bit = SERVICE_MTA; bit <= SERVICE_POP3S; bit <<= 1)
@@ -60,6 +61,9 @@ static int l_session(lua_State *L)
 			f->service = bit;
 	f->protocol = f->service >= SERVICE_POP3 ? PROTOCOL_POP3 : PROTOCOL_SMTP;
 	f->listener = "spec";
+	for (unsigned i = 0; i < stage->config->listener_count; i++)
+		if (slice_eq(listener, slice_from(stage->config->listeners[i].name)))
+			f->listener = stage->config->listeners[i].name;
 	f->hostname = "mail.example.test";
 	snprintf(f->remote_ip, sizeof(f->remote_ip), "%.*s", ip.len ? (int)ip.len : 9,
 	         ip.len ? ip.ptr : "192.0.2.1");
