@@ -29,7 +29,8 @@ void answer_failed(struct question *q)
 
 static int wrong(lua_State *L, const struct question *q, const char *what)
 {
-	return luaL_error(L, "%s must return %s, not %s", hook_name(q->hook), hook_row_of(q->hook)->answers, what);
+	return luaL_error(L, "%s must return %s, not %s", hook_name(q->hook),
+	                  hook_row_of(q->hook)->answers, what);
 }
 
 /* Canonical mailbox name of what a plugin wrote; in the question's arena. */
