@@ -178,7 +178,9 @@ end
 
 function Server:launch()
   local from = #self:log() + 1
-  self.pid = assert(process.spawn({ M.binary, "run", "-c", self.config_file }, nil, self.log_file))
+  local argv = { M.binary, "run", "-c", self.config_file }
+  if self.data then argv = { "/usr/bin/env", "MOONPOST_DATADIR=" .. self.data, table.unpack(argv) } end
+  self.pid = assert(process.spawn(argv, nil, self.log_file))
   local deadline = socket.gettime() + READY_SECONDS
   repeat
     if self:log():find("moonpost %S+ ready:", from) then return self end
