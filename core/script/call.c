@@ -129,7 +129,7 @@ static void on_wall(void *owner)
 
 	where_it_waits(c->co, where, sizeof(where));
 	snprintf(text, sizeof(text), "%sno answer after %u ms (%s)", where, c->wall_ms,
-	         c->background ? "lua.background_wall" : "lua.wall");
+	         c->wall_key);
 	stop_waiting(c);
 	failure_log(c, text, NULL);
 	finish(c, CALL_TIMEOUT);
@@ -227,9 +227,10 @@ struct call *call_new(struct script *s, struct plugin *p, const char *hook, call
 	c->children = 0;
 	free(c->failure);
 	c->failure = NULL;
-	c->cancelled = c->waiting = c->background = false;
+	c->cancelled = c->waiting = false;
 	c->arguments = 0;
 	c->wall_ms = s->setup.config->lua.wall_ms;
+	c->wall_key = "lua.wall";
 	c->budget = (struct guard_budget){ .limit = guard_ticks(s->setup.config->lua.cpu_ms) };
 	c->spend = &c->budget;
 	s->numbers.calls++;
@@ -259,8 +260,8 @@ void call_background(struct call *c)
 {
 	const struct config *config = c->script->setup.config;
 
-	c->background = true;
 	c->wall_ms = config->lua.background_wall_ms;
+	c->wall_key = "lua.background_wall";
 	c->budget.limit = guard_ticks(config->lua.background_cpu_ms);
 	c->budget.key = "lua.background_cpu";
 }

@@ -42,7 +42,6 @@ struct call {
 	uint32_t        generation;       /* changes when the call ends */
 	bool            running;          /* inside lua_resume */
 	bool            cancelled;        /* while running */
-	bool            background;       /* limits of background work */
 	int             arguments;        /* call_start_later: of the first turn, which is to come */
 	bool            waiting;          /* an operation is in flight: op, cancel */
 	void           *op;
@@ -53,6 +52,7 @@ struct call {
 	char           *failure;          /* of a child: what its parent is told; until the next use */
 	struct timer    wall;
 	uint32_t        wall_ms;          /* 0: none */
+	const char     *wall_key;         /* that sets it */
 	struct tick     tick;             /* resumes it */
 	lua_KFunction   then;             /* call_function: what follows */
 	int             base;             /* where its message handler stands */

@@ -85,6 +85,8 @@ struct config {
 		uint32_t parallel_calls;                  /* children of one call: 100 */
 		uint32_t background_calls;                /* of mail.spawn, per worker: 100 */
 		uint32_t background_cpu_ms, background_wall_ms;   /* of each: 1 s, 1 h (0: none) */
+		uint32_t timers;                          /* of one plugin: 100 */
+		uint32_t start_wall_ms, stop_wall_ms;     /* on_start, on_stop: 10 s, 5 s */
 	} lua;
 	struct slice lua_options;         /* plugins' option tables as Lua text (config_options.h) */
 };

@@ -12,7 +12,7 @@ void lib_push(lua_State *L);
 /* Each adds its part to the table on top. */
 void lib_async_register(lua_State *L);    /* sleep, now */
 void lib_parallel_register(lua_State *L); /* timeout, all, any */
-void lib_spawn_register(lua_State *L);    /* spawn */
+void lib_spawn_register(lua_State *L);    /* spawn, every */
 void lib_log_register(lua_State *L);      /* log */
 void lib_bytes_register(lua_State *L);    /* base64, sha256, hex */
 void lib_users_register(lua_State *L);    /* users, crypt */

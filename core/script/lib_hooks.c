@@ -57,6 +57,11 @@ static const struct hook_row mailbox = {
 	"the store keeps the mailbox",
 };
 
+static const struct hook_row worker[] = {
+	{ "on_start", HOOK_KIND_OBSERVE, "", 0, "nothing; the worker waits before it serves", "nothing" },
+	{ "on_stop", HOOK_KIND_OBSERVE, "", 0, "nothing; the worker waits before it ends", "nothing" },
+};
+
 const struct hook_row *hook_row_of(enum hook h)
 {
 	return &questions[h];
@@ -74,7 +79,10 @@ const struct hook_row *hook_row_at(unsigned i)
 	i -= HOOK__COUNT;
 	if (i < OBSERVER__COUNT)
 		return &observers[i];
-	return i == OBSERVER__COUNT ? &mailbox : NULL;
+	i -= OBSERVER__COUNT;
+	if (i < COUNT_OF(worker))
+		return &worker[i];
+	return i == COUNT_OF(worker) ? &mailbox : NULL;
 }
 
 /* ---- mail.hooks ---- */

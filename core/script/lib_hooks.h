@@ -28,7 +28,7 @@ struct hook_row {
 const struct hook_row *hook_row_of(enum hook h);
 const struct hook_row *hook_row_of_observer(enum observer_hook h);
 
-/* By name, of questions, observers and "mailbox"; i from 0; NULL behind the last. */
+/* By name, of questions, observers, on_start, on_stop and "mailbox"; i from 0; NULL behind the last. */
 const struct hook_row *hook_row_at(unsigned i);
 
 #endif

@@ -9,6 +9,7 @@
 #include <lauxlib.h>
 
 #include "base/mem.h"
+#include "script/every.h"
 #include "script/plugin.h"
 #include "script/state.h"
 
@@ -166,8 +167,15 @@ static int l_spawn(lua_State *L)
 	return luaL_error(L, "not enough memory");
 }
 
+/* every(seconds, fn, options): plugin:every for modules that have no plugin object */
+static int l_every(lua_State *L)
+{
+	return every_push(L, lib_plugin(L, "mail.every"), 1);
+}
+
 void lib_spawn_register(lua_State *L)
 {
-	lua_pushcfunction(L, l_spawn);
-	lua_setfield(L, -2, "spawn");
+	static const luaL_Reg functions[] = { { "spawn", l_spawn }, { "every", l_every }, { NULL, NULL } };
+
+	luaL_setfuncs(L, functions, 0);
 }

@@ -9,8 +9,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "hook/question.h"
+#include "script/every.h"
 #include "script/filters.h"
 #include "script/lib_hooks.h"
+#include "script/lifecycle.h"
 #include "script/near.h"
 #include "script/options.h"
 #include "script/sandbox.h"
@@ -145,7 +147,8 @@ static int add_backend(lua_State *L, struct plugin *p)
 static int l_hook(lua_State *L)
 {
 	struct plugin *p = check_plugin(L, "hook");
-	const char *name = luaL_checkstring(L, 2);
+	const char *name = luaL_checkstring(L, 2), *known;
+	struct list *list;
 
 	if (!p->loading)
 		return luaL_error(L, "plugin:hook: hooks are registered while the plugin loads, not later");
@@ -156,6 +159,9 @@ static int l_hook(lua_State *L)
 	for (unsigned i = 0; i < OBSERVER__COUNT; i++)
 		if (strcmp(hook_row_of_observer(i)->name, name) == 0)
 			return add_listener(L, p, &p->script->observers, hook_row_of_observer(i)->name);
+	known = lifecycle_hook(p->script, name, &list);
+	if (known)
+		return add_listener(L, p, list, known);
 	if (strcmp(name, "mailbox") == 0)
 		return add_backend(L, p);
 	return unknown_hook(L, name);
@@ -193,10 +199,17 @@ static int l_options(lua_State *L)
 	return options_read(L, check_plugin(L, "options"));
 }
 
+/* plugin:every(seconds, fn, { on =, jitter =, now = }) */
+static int l_every(lua_State *L)
+{
+	return every_push(L, check_plugin(L, "every"), 2);
+}
+
 static int l_index(lua_State *L)
 {
 	static const luaL_Reg methods[] = {
 		{ "hook", l_hook }, { "options", l_options }, { "state", l_state },
+		{ "every", l_every },
 	};
 	struct plugin *p = check_plugin(L, "?");
 	const char *key = luaL_checkstring(L, 2);
@@ -211,7 +224,7 @@ static int l_index(lua_State *L)
 			return 1;
 		}
 	}
-	return luaL_error(L, "plugin has no \"%s\"; there are hook, options, state and name", key);
+	return luaL_error(L, "plugin has no \"%s\"; there are hook, options, state, every and name", key);
 }
 
 static void push_object(lua_State *L, struct plugin *p)
@@ -281,6 +294,7 @@ struct plugin *plugin_load(struct script *s, const struct config_plugin *config,
 	p->environment = p->modules = LUA_NOREF;
 	p->loading = true;
 	list_init(&p->paths);
+	list_init(&p->timers);
 	list_init(&p->link);
 	list_append(&s->plugins, &p->link);
 	s->loading = p;

@@ -30,6 +30,17 @@ struct policy           *script_policy(struct script *s);
 struct mailbox_provider *script_mailboxes(struct script *s);
 struct observer         *script_observer(struct script *s);
 
+/* The worker begins to serve: timers run, on_start hooks are called; done() when they are over, from
+ * here or later, after lua.start_wall at the latest. */
+typedef void script_done_fn(void *owner);
+void script_start(struct script *s, script_done_fn *done, void *owner);
+
+/* The worker ends: timers rest, on_stop hooks are called; done() as above, lua.stop_wall. */
+void script_stop(struct script *s, script_done_fn *done, void *owner);
+
+/* Whether this worker is the one that runs timers meant for one worker. */
+void script_lead(struct script *s, bool leads);
+
 /* The session is gone: its Lua object becomes closed, its coroutines are cancelled. */
 void script_session_closed(struct script *s, struct facts *f);
 

@@ -10,7 +10,9 @@
 #include "base/random.h"
 #include "script/arguments.h"
 #include "script/deletion.h"
+#include "script/every.h"
 #include "script/job.h"
+#include "script/lifecycle.h"
 #include "script/mailbox.h"
 #include "script/observer.h"
 #include "script/plugin.h"
@@ -117,7 +119,7 @@ static bool load_plugins(struct script *s, char **error)
 static void init_lists(struct script *s)
 {
 	struct list *lists[] = { &s->calls, &s->idle_calls, &s->askings, &s->opens, &s->readings,
-	                         &s->plugins, &s->observers, &s->backends, &s->drops };
+	                         &s->plugins, &s->starts, &s->stops, &s->observers, &s->backends, &s->drops };
 
 	for (size_t i = 0; i < COUNT_OF(lists); i++)
 		list_init(lists[i]);
@@ -160,11 +162,14 @@ struct script *script_new(const struct script_setup *setup, char **error)
 
 static void free_ledger(struct script *s)
 {
+	struct list *lists[] = { &s->starts, &s->stops, &s->observers };
+
 	for (unsigned i = 0; i < HOOK__COUNT; i++)
 		for (struct list *link; (link = list_shift(&s->listeners[i])) != NULL;)
 			listener_free(CONTAINER_OF(link, struct listener, link));
-	for (struct list *link; (link = list_shift(&s->observers)) != NULL;)
-		listener_free(CONTAINER_OF(link, struct listener, link));
+	for (size_t i = 0; i < COUNT_OF(lists); i++)
+		for (struct list *link; (link = list_shift(lists[i])) != NULL;)
+			listener_free(CONTAINER_OF(link, struct listener, link));
 	for (struct list *link; (link = list_shift(&s->backends)) != NULL;)
 		free(CONTAINER_OF(link, struct backend, link));
 	LIST_EACH(&s->plugins, link)
@@ -180,6 +185,9 @@ void script_free(struct script *s)
 		return;
 	policy_stop(s);
 	mailbox_stop(s);
+	lifecycle_forget(s);
+	LIST_EACH(&s->plugins, link)
+		every_stop(CONTAINER_OF(link, struct plugin, link));
 	call_free_all(s);
 	deletion_forget(s, NULL);
 	if (s->L) {

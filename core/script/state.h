@@ -12,6 +12,7 @@
 
 struct listener;
 struct backend;
+struct lifecycle;
 
 struct script {
 	struct policy           policy;
@@ -29,6 +30,7 @@ struct script {
 	struct list             readings;         /* deletion.c */
 	struct list             plugins;          /* struct plugin */
 	struct list             listeners[HOOK__COUNT];   /* struct listener, first asked first */
+	struct list             starts, stops;    /* struct listener of on_start, on_stop */
 	struct list             observers;        /* struct listener of on_connect, on_command ... */
 	struct list             backends;         /* struct backend, in the order of plugins */
 	int                     glue;             /* lua/moonpost/backend.lua, registry reference */
@@ -36,6 +38,8 @@ struct script {
 	struct list             drops;            /* maildrop.c: maildrops of backends */
 	struct map              verified;         /* users.c: passwords that were right */
 	unsigned char           verified_key[32];
+	struct lifecycle       *lifecycle;        /* on_start or on_stop hooks under way */
+	bool                    started, leading; /* timers run; those for one worker too */
 	unsigned                background;       /* lib_spawn.c: calls in flight */
 	unsigned                observing;        /* observer.c: calls in flight */
 	uint64_t                dropped;          /* events that observers were too slow for */

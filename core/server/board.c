@@ -15,6 +15,7 @@
 
 struct board {
 	uint64_t            seed;         /* so that no client can choose who shares its place */
+	_Atomic unsigned    leader;       /* number of its slot, from 1 on; 0: nobody */
 	_Atomic uint64_t    past[BOARD_TOTAL_COUNT];       /* totals of released slots */
 	struct board_slot   slots[BOARD_SLOTS];
 };
@@ -44,8 +45,24 @@ struct board_slot *server_board_take(struct board *b)
 	return NULL;
 }
 
+bool server_board_lead(struct board *b, const struct board_slot *slot)
+{
+	unsigned mine = (unsigned)(slot - b->slots) + 1, nobody = 0;
+
+	return atomic_load_explicit(&b->leader, memory_order_relaxed) == mine ||
+	       atomic_compare_exchange_strong(&b->leader, &nobody, mine);
+}
+
+void server_board_give_up(struct board *b, const struct board_slot *slot)
+{
+	unsigned mine = (unsigned)(slot - b->slots) + 1;
+
+	(void)atomic_compare_exchange_strong(&b->leader, &mine, 0);
+}
+
 void server_board_release(struct board *b, struct board_slot *slot)
 {
+	server_board_give_up(b, slot);
 	for (unsigned i = 0; i < BOARD_TOTAL_COUNT; i++)
 		atomic_fetch_add(&b->past[i], atomic_load(&slot->totals[i]));
 	memset((void *)slot, 0, sizeof(*slot));

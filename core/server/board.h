@@ -63,6 +63,11 @@ struct board *server_board_new(void);             /* in the master, before it fo
 struct board_slot *server_board_take(struct board *b);
 void server_board_release(struct board *b, struct board_slot *slot);   /* totals are kept */
 
+/* One worker leads: it does what is to be done once.  True when this one does, from now on until it
+ * gives up or its slot is released. */
+bool server_board_lead(struct board *b, const struct board_slot *slot);
+void server_board_give_up(struct board *b, const struct board_slot *slot);     /* no matter who leads */
+
 /* Sum over all workers, dead ones included. */
 void server_board_totals(const struct board *b, struct board_totals *out);
 

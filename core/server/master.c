@@ -197,7 +197,8 @@ void server_master_stop(struct master *m, bool at_once)
 		m->state = MASTER_STOPPING;
 		server_generation_close(m->generation);
 		tell_workers(m, CHANNEL_STOP);
-		timer_start(&m->kill, m->generation->config->stop_grace_ms + KILL_EXTRA_MS);
+		timer_start(&m->kill, m->generation->config->stop_grace_ms +
+		            m->generation->config->lua.stop_wall_ms + KILL_EXTRA_MS);
 	}
 	if (at_once && m->state == MASTER_STOPPING) {
 		tell_workers(m, CHANNEL_NOW);

@@ -55,6 +55,7 @@ static void beat(void *owner)
 	atomic_store(&g->script_errors, n.errors);
 	atomic_store(&g->script_running, n.running);
 	atomic_store(&g->script_octets, n.memory_octets);
+	script_lead(w->script, w->serving && !w->leaving && server_board_lead(w->board, w->slot));
 	server_transcript_refresh(&w->transcript);
 	if (w->serving && !w->asking) {
 		w->asking = true;
@@ -66,10 +67,23 @@ static void beat(void *owner)
 
 /* ---- leaving ---- */
 
+static void plugins_stopped(void *owner)
+{
+	struct worker *w = owner;
+
+	loop_stop(w->loop);
+}
+
 void server_worker_left(struct worker *w)
 {
-	if (w->leaving && w->open == 0)
+	if (!w->leaving || w->open > 0)
+		return;
+	if (!w->serving || w->at_once) {
 		loop_stop(w->loop);
+	} else if (!w->ended) {
+		w->ended = true;
+		script_stop(w->script, plugins_stopped, w);
+	}
 }
 
 static void end_all(struct worker *w, bool at_once)
@@ -84,6 +98,9 @@ static void leave(struct worker *w)
 		return;
 	w->leaving = true;
 	timer_stop(&w->retry);
+	if (w->script)
+		script_lead(w->script, false);
+	server_board_give_up(w->board, w->slot);
 	if (w->accept)
 		server_accept_stop(w->accept);
 }
@@ -213,7 +230,7 @@ static void on_message(void *owner, enum channel_kind kind, struct slice text)
 		break;
 	case CHANNEL_NOW:
 		leave(w);
-		w->stopping = true;
+		w->stopping = w->at_once = true;
 		end_all(w, true);
 		server_worker_left(w);
 		break;
@@ -242,7 +259,19 @@ static void on_message(void *owner, enum channel_kind kind, struct slice text)
 
 static void ask_store(void *owner);
 
-/* The store answers: serve. */
+/* Plugins have started: serve. */
+static void plugins_started(void *owner)
+{
+	struct worker *w = owner;
+
+	if (w->leaving)
+		return;
+	w->serving = true;
+	w->accept = server_accept_new(w);
+	(void)server_channel_send(w->channel, CHANNEL_READY, SLICE_NONE);
+}
+
+/* The store answers, so that plugins may ask it too. */
 static void store_answered(void *owner, enum status st, const struct store_numbers *n)
 {
 	struct worker *w = owner;
@@ -254,10 +283,8 @@ static void store_answered(void *owner, enum status st, const struct store_numbe
 		timer_start(&w->retry, RETRY_MS);
 		return;
 	}
-	w->serving = true;
 	atomic_store(&w->slot->gauges.store_ms, clock_ms());
-	w->accept = server_accept_new(w);
-	(void)server_channel_send(w->channel, CHANNEL_READY, SLICE_NONE);
+	script_start(w->script, plugins_started, w);
 }
 
 static void ask_store(void *owner)

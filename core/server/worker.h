@@ -34,6 +34,8 @@ struct worker {
 	bool                     serving;         /* said to be ready */
 	bool                     asking;          /* whether the store lives */
 	bool                     leaving;         /* no new clients; ends with the last session */
+	bool                     ended;           /* plugins' on_stop hooks run or have run */
+	bool                     at_once;         /* without asking anybody */
 	bool                     stopping;        /* sessions are asked to end as well */
 	struct timer             beat, grace, retry;
 	int                      exit_code;

@@ -26,6 +26,8 @@ local plugin = {}
 ---    on_delete         (session, mailbox, deletion)     keep, tempfail; nil deletes
 ---    on_connect, on_tls, on_command, on_reply, on_login, on_retrieved, on_disconnect, on_error
 ---                      (session, event)                 nothing; they only watch
+---    on_start, on_stop ()                               nothing; the worker waits for them, at most
+---                                                       lua.start_wall and lua.stop_wall
 ---@param name string
 ---@param fn function|moonpost.Backend
 ---@param filters? moonpost.Filters
@@ -44,6 +46,26 @@ function plugin:hook(name, fn, filters) end
 ---@param declared table<string, { [1]: string, default?: any, optional?: boolean, of?: string, min?: number, max?: number, one_of?: any[] }>
 ---@return table
 function plugin:options(declared) end
+
+---@class moonpost.Timer
+---@field running boolean a run is under way
+---@field cancel fun(self: moonpost.Timer) no more runs; one under way finishes
+
+---Call a function again and again, from the time on when the worker serves.  The first run is one
+---interval after that, or at once with now = true.  There are never two runs at the same time: what
+---comes due while one is under way is left out.  Each run has the limits of background work
+---(lua.background_cpu, lua.background_wall); an error is logged and the next run comes all the same.
+---
+---on = "one worker" (default): in one worker of the server; when that one leaves, another takes over.
+---on = "all workers": in each.  jitter: up to so many seconds later, anew for each run, so that many
+---servers do not ask the same place at the same time.
+---
+---    plugin:every(300, function() list = download_list() end, { on = "all workers", now = true, jitter = 30 })
+---@param seconds number 0.01 to 31 days
+---@param fn fun()
+---@param options? { on?: "one worker"|"all workers", jitter?: number, now?: boolean }
+---@return moonpost.Timer
+function plugin:every(seconds, fn, options) end
 
 ---A table that the plugin keeps under a name.
 ---@param name string
@@ -239,6 +261,15 @@ function mail.any(fns) end
 ---@return string? why
 ---@return "limit"? word
 function mail.spawn(fn, ...) end
+
+---plugin:every for modules that have no plugin object.
+---
+---    mail.every(60, function() cache:expire() end)
+---@param seconds number
+---@param fn fun()
+---@param options? { on?: "one worker"|"all workers", jitter?: number, now?: boolean }
+---@return moonpost.Timer
+function mail.every(seconds, fn, options) end
 
 ---@return number # seconds since 1970
 function mail.now() end

@@ -46,7 +46,7 @@ describe("lua/meta/moonpost.lua", function()
         has(session, "id", "protocol", "service", "listener", "remote", "local", "tls", "helo", "user",
           "mailbox", "trusted", "loopback", "data", "closed")
         has(message, "octets", "header", "read")
-        has(plugin, "hook", "options", "state", "name")
+        has(plugin, "hook", "options", "state", "every", "name")
         assert(envelope.sender and envelope.recipients)
         return mail.reject(nil, message:header("subject") .. message.octets .. message:read(9, 1))
       end)]]

@@ -121,3 +121,59 @@ describe("the children of a dead master", function()
     s:stop()
   end)
 end)
+
+describe("plugins in several workers", function()
+  local s
+
+  setup(function()
+    s = server.start { config = { workers = 2 }, plugins = { beats = [[
+      local plugin = ...
+      local mail = require "moonpost"
+      local name = mail.random(8)
+      plugin:hook("on_start", function() mail.sleep(0.05) mail.log.info("plugin began", { name = name }) end)
+      plugin:hook("on_stop", function() mail.sleep(0.05) mail.log.info("plugin ended", { name = name }) end)
+      plugin:every(0.05, function() mail.log.info("beat of one", { name = name }) end)
+      plugin:every(0.05, function() mail.log.info("beat of all", { name = name }) end, { on = "all workers" })
+    ]] } }
+  end)
+  teardown(function() s:stop() end)
+
+  ---Who wrote such a line: the plugin's name in its worker -> the worker's process.
+  local function writers(what, from)
+    local found, count = {}, 0
+    for line in s:log():sub(from or 1):gmatch("[^\n]*" .. what .. "[^\n]*") do
+      local name = line:match("name=(%w+)")
+      if not found[name] then count = count + 1 end
+      found[name] = line:match("worker%.%d+")
+    end
+    return count, found
+  end
+
+  it("begin before the server is ready", function()
+    assert.equal(2, (writers("plugin began")))
+  end)
+
+  it("have timers in one worker, or in each", function()
+    assert.is_true(wait(function() return writers("beat of all") == 2 end))
+    assert.is_true(wait(function() return writers("beat of one") == 1 end))
+    socket.sleep(0.5)
+    assert.equal(1, (writers("beat of one")))
+  end)
+
+  it("take over from a worker that dies", function()
+    local name, worker = next((select(2, writers("beat of one"))))
+    local from = #s:log() + 1
+    process.kill(s:pids("moonpost: " .. worker)[1], "KILL")
+    assert.is_true(wait(function()
+      local count, who = writers("beat of one", from)
+      who[name] = nil
+      return count > 0 and next(who) ~= nil
+    end))
+  end)
+
+  it("end before their worker does", function()
+    local from = #s:log() + 1
+    s:finish()
+    assert.equal(2, (writers("plugin ended", from)))
+  end)
+end)

@@ -325,6 +325,36 @@ static int l_spin(lua_State *L)
 	return run_for(L, false);
 }
 
+static void on_lifecycle(void *owner)
+{
+	stage_settled(owner);
+}
+
+/* stage:start(), stage:stop(): stage:run() waits for the hooks; stage:lead(yes) */
+static int l_start(lua_State *L)
+{
+	struct stage *s = stage_check(L);
+
+	s->pending++;
+	script_start(s->script, on_lifecycle, s);
+	return 0;
+}
+
+static int l_stop(lua_State *L)
+{
+	struct stage *s = stage_check(L);
+
+	s->pending++;
+	script_stop(s->script, on_lifecycle, s);
+	return 0;
+}
+
+static int l_lead(lua_State *L)
+{
+	script_lead(stage_check(L)->script, lua_toboolean(L, 2));
+	return 0;
+}
+
 /* stage:numbers() -> calls, errors, running, memory, asked_directory */
 static int l_numbers(lua_State *L)
 {
@@ -400,7 +430,8 @@ int luaopen_bind_script(lua_State *L)
 		{ NULL, NULL },
 	};
 	static const luaL_Reg methods[] = {
-		{ "run", l_run }, { "spin", l_spin }, { "numbers", l_numbers }, { "close", l_close },
+		{ "run", l_run }, { "spin", l_spin }, { "numbers", l_numbers },
+		{ "start", l_start }, { "stop", l_stop }, { "lead", l_lead }, { "close", l_close },
 		{ NULL, NULL },
 	};
 
