@@ -51,7 +51,7 @@ static int check(struct access *a)
 	if (a->call->json) {
 		const struct { const char *name; uint64_t value; } members[] = {
 			{ "mailboxes", r.mailboxes }, { "rows", r.rows }, { "messages", r.messages },
-			{ "octets", r.octets }, { "files", r.files },
+			{ "octets", r.octets }, { "files", r.files }, { "entries", r.entries },
 		};
 		cJSON *o = cJSON_CreateObject();
 		char *text;
@@ -67,11 +67,12 @@ static int check(struct access *a)
 	} else {
 		cJSON_Delete(t.problems);
 	}
-	command_say(a->call, "checked: mailboxes %llu, entries %llu, messages %llu (%s), files %llu; "
-	            "problems %llu",
+	command_say(a->call, "checked: mailboxes %llu, entries %llu, messages %llu (%s), files %llu, "
+	            "dictionary entries %llu; problems %llu",
 	            (unsigned long long)r.mailboxes, (unsigned long long)r.rows,
 	            (unsigned long long)r.messages, command_format_size(r.octets),
-	            (unsigned long long)r.files, (unsigned long long)r.problems);
+	            (unsigned long long)r.files, (unsigned long long)r.entries,
+	            (unsigned long long)r.problems);
 	return r.problems ? COMMAND_FAILED : COMMAND_OK;
 }
 

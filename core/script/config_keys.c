@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "store/dict.h"
 
 #define KEY(name, kind, field, text, ...) \
 	{ .path = name, .type = CONFIG_##kind, .offset = AT(field), .help = text, __VA_ARGS__ }
@@ -123,6 +124,31 @@ static const struct config_key file_keys[] = {
 	KEY("store.default_quota_messages", U64, store.default_quota_messages,
 	    "quota of a mailbox; 0: none",
 	    .unit = "messages"),
+
+	KEY("dict.max_key_octets", U32, store.dict.max_key_octets,
+	    "key of a dictionary's entry",
+	    .unit = "octets", .min = 16, .max = DICT_USER_KEY_MAX),
+	KEY("dict.max_value_octets", U32, store.dict.max_value_octets,
+	    "value of a dictionary's entry",
+	    .unit = "octets", .min = 16, .max = DICT_VALUE_MAX),
+	KEY("dict.max_entries", U64, store.dict.max_entries,
+	    "entries of all dictionaries and limits in memory",
+	    .min = 1, .max = 1e9),
+	KEY("dict.max_octets", U64, store.dict.max_octets,
+	    "their memory; what was unused longest goes when it is full",
+	    .unit = "octets", .min = 64 * KIB, .max = TIB),
+	KEY("dict.max_plugin_octets", U64, store.dict.max_plugin_octets,
+	    "the same for one plugin",
+	    .unit = "octets", .min = 64 * KIB, .max = TIB),
+	KEY("dict.durable_max_entries", U64, store.dict.durable_max_entries,
+	    "entries of all durable dictionaries",
+	    .min = 1, .max = 1e9),
+	KEY("dict.durable_max_octets", U64, store.dict.durable_max_octets,
+	    "their octets on disk; new entries are refused when they are full",
+	    .unit = "octets", .min = 64 * KIB, .max = TIB),
+	KEY("dict.durable_max_plugin_octets", U64, store.dict.durable_max_plugin_octets,
+	    "the same for one plugin",
+	    .unit = "octets", .min = 64 * KIB, .max = TIB),
 
 	KEY("log.level", CHOICE, log.level,
 	    "least level that is logged",

@@ -186,7 +186,11 @@ static void got_numbers(void *owner, enum status st, const struct store_numbers 
 			{ "pages_used", n->pages_used }, { "pages_free", n->pages_free },
 			{ "map_octets", n->map_octets }, { "disk_free_octets", n->disk_free_octets },
 			{ "reader_lag", n->reader_lag },
-			{ "transactions", n->transactions },
+			{ "transactions", n->transactions }, { "dict_entries", n->dict_entries },
+			{ "dict_octets", n->dict_octets }, { "dict_evicted", n->dict_evicted },
+			{ "dict_expired", n->dict_expired }, { "dict_refused", n->dict_refused },
+			{ "durable_entries", n->durable_entries }, { "durable_octets", n->durable_octets },
+			{ "durable_expired", n->durable_expired },
 		};
 
 		for (unsigned i = 0; i < COUNT_OF(members); i++)

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "store/body.h"
+#include "store/dict_durable.h"
 
 /* ---- message ids ---- */
 
@@ -259,6 +261,25 @@ static int remove_alias(struct apply *a, struct store_request *r)
 	return remove_record(a, r, DB_ALIAS);
 }
 
+/* ---- dictionaries ---- */
+
+enum { SWEEP_BUDGET = 500 };
+
+static int change_dict(struct apply *a, struct store_request *r)
+{
+	return dict_durable_change(&a->tx, a->dict, &r->dict->query, clock_wall_us(), &r->dict->answer,
+	                           &r->status);
+}
+
+static int sweep_dict(struct apply *a, struct store_request *r)
+{
+	unsigned removed;
+	int rc = dict_durable_sweep(&a->tx, clock_wall_us(), SWEEP_BUDGET, &removed);
+
+	r->count = removed;
+	return rc;
+}
+
 static int files_gone(struct apply *a, struct store_request *r)
 {
 	for (uint32_t i = 0; i < r->count; i++) {
@@ -286,6 +307,8 @@ static int (*const appliers[WIRE__COUNT])(struct apply *, struct store_request *
 	[WIRE_DOMAIN_REMOVE]  = remove_domain,
 	[WIRE_ALIAS_PUT]      = put_alias,
 	[WIRE_ALIAS_REMOVE]   = remove_alias,
+	[WIRE_DICT]           = change_dict,
+	[WIRE_DICT_SWEEP]     = sweep_dict,
 	[WIRE_FILES_GONE]     = files_gone,
 };
 

@@ -16,6 +16,7 @@ struct apply {
 	struct store_tx    tx;
 	struct store_quota quota;         /* of mailboxes without one of their own */
 	struct apply_ids  *ids;
+	const struct store_dict_settings *dict;
 };
 
 /* Skip to the next block and reserve it; LMDB code. */

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "hook/message.h"
 #include "store/body.h"
+#include "store/dict_durable.h"
 #include "store/mailbox.h"
 #include "store/maintain.h"
 #include "store/refs.h"
@@ -443,6 +444,11 @@ static void check_files(struct check *c)
 	free(blobs);
 }
 
+static void dict_problem(void *owner, const char *text)
+{
+	problem(owner, "%s", text);
+}
+
 static enum status check_records(struct check *c, uint64_t *messages)
 {
 	enum status st = store_view_begin(&c->view);
@@ -456,6 +462,7 @@ static enum status check_records(struct check *c, uint64_t *messages)
 	walk(c, DB_UIDL, "UIDLs", 16, check_uidl);
 	walk(c, DB_MSG, "message records", 8, check_message);
 	check_chunks(c);
+	dict_durable_check(&c->view.tx, dict_problem, c, &c->report->entries);
 	store_view_end(&c->view);
 	return ST_OK;
 }

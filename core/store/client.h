@@ -104,6 +104,9 @@ struct store_numbers {
 	uint64_t batch_p50, batch_max, commit_us_p50, commit_us_p99, flush_us_p50;
 	uint64_t pages_used, pages_free, map_octets, disk_free_octets, reader_lag;
 	uint64_t transactions;            /* since the store was made, those that only free among them */
+	/* dictionaries: in memory, and durable */
+	uint64_t dict_entries, dict_octets, dict_evicted, dict_expired, dict_refused;
+	uint64_t durable_entries, durable_octets, durable_expired;
 };
 typedef void store_numbers_fn(void *owner, enum status st, const struct store_numbers *n);
 void store_numbers_get(struct store_client *c, store_numbers_fn *done, void *owner);

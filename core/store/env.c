@@ -100,8 +100,13 @@ static int open_databases(struct store_env *e, bool create)
 	MDB_txn *txn;
 	int rc = mdb_txn_begin(e->env, NULL, create ? 0 : MDB_RDONLY, &txn);
 
-	for (int i = 0; rc == 0 && i < DB__COUNT; i++)
+	for (int i = 0; rc == 0 && i < DB__COUNT; i++) {
 		rc = mdb_dbi_open(txn, names[i], create ? MDB_CREATE : 0, &e->dbi[i]);
+		if (rc == MDB_NOTFOUND && i >= DB__SINCE_2 && !e->writable) {
+			e->dbi[i] = (MDB_dbi)DB__ABSENT;
+			rc = 0;
+		}
+	}
 	struct store_tx t = { e, txn };
 
 	if (rc == 0 && create)
@@ -151,10 +156,11 @@ static int check_schema(struct store_env *e, char **error)
 		return rc;
 	rc = store_schema_meta_get(&t, "version", &version);
 	mdb_txn_abort(t.txn);
-	if (rc == 0 && version != SCHEMA_VERSION) {
+	if (rc == 0 && (version < SCHEMA_OLDEST || version > SCHEMA_VERSION)) {
 		*error = mem_printf("the store in %s has schema version %u and this program knows "
-		                    "version %u: use the program that wrote it, or export and import "
-		                    "the mail", e->path, (unsigned)version, SCHEMA_VERSION);
+		                    "versions %u to %u: use the program that wrote it, or export and "
+		                    "import the mail", e->path, (unsigned)version, SCHEMA_OLDEST,
+		                    SCHEMA_VERSION);
 		rc = MDB_VERSION_MISMATCH;
 	}
 	return rc;
@@ -169,7 +175,7 @@ static enum status open_environment(struct store_env *e, const struct store_sett
 	if (rc == 0) {
 		rc = open_databases(e, false);
 		if (rc == MDB_NOTFOUND && e->writable)
-			rc = open_databases(e, true);
+			rc = open_databases(e, true);    /* a new store, or one of an older schema */
 	}
 	if (rc == 0)
 		rc = check_schema(e, error);
@@ -265,6 +271,9 @@ static MDB_val to_val(struct slice s)
 int store_tx_get(const struct store_tx *t, enum store_db db, struct slice key, struct slice *value)
 {
 	MDB_val k = to_val(key), v;
+
+	if (t->env->dbi[db] == (MDB_dbi)DB__ABSENT)
+		return MDB_NOTFOUND;
 	int rc = mdb_get(t->txn, t->env->dbi[db], &k, &v);
 
 	if (rc == 0)
@@ -295,6 +304,8 @@ int store_tx_del(const struct store_tx *t, enum store_db db, struct slice key)
 
 int store_tx_cursor(const struct store_tx *t, enum store_db db, MDB_cursor **out)
 {
+	if (t->env->dbi[db] == (MDB_dbi)DB__ABSENT)
+		return MDB_NOTFOUND;
 	return mdb_cursor_open(t->txn, t->env->dbi[db], out);
 }
 

@@ -27,13 +27,18 @@
 	X(GC_FILE,     "gcfile")    \
 	X(USER,        "user")      \
 	X(DOMAIN,      "domain")    \
-	X(ALIAS,       "alias")
+	X(ALIAS,       "alias")     \
+	X(DICT,        "dict")      \
+	X(DICT_DUE,    "dictdue")   \
+	X(DICT_SUM,    "dictsum")
 
 enum store_db {
 #define X(symbol, name) DB_##symbol,
 	STORE_DB_LIST(X)
 #undef X
-	DB__COUNT
+	DB__COUNT,
+	DB__SINCE_2 = DB_DICT,   /* those that an environment of schema version 1 lacks */
+	DB__ABSENT = -1          /* its dbi: read as empty */
 };
 
 /* Bytes of store.lock, one OFD lock each. */
@@ -57,7 +62,8 @@ struct store_env {
 
 enum store_env_mode { STORE_ENV_READ, STORE_ENV_WRITE };
 
-/* WRITE makes directory and databases where they are missing.  On failure *error (heap) is a
+/* WRITE makes directory and databases where they are missing, also those that an older schema
+ * lacks.  On failure *error (heap) is a
  * sentence with the path.  BUSY: compact runs. */
 enum status store_env_open(const struct store_settings *s, enum store_env_mode mode,
                            struct store_env **out, char **error);

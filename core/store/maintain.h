@@ -11,10 +11,13 @@ typedef void maintain_progress_fn(void *owner, const char *what, uint64_t done, 
 /* Called for each thing found wrong: one English sentence naming key and numbers. */
 typedef void maintain_problem_fn(void *owner, const char *text);
 
-struct maintain_report { uint64_t mailboxes, rows, messages, octets, files, problems; };
+struct maintain_report {
+	uint64_t mailboxes, rows, messages, octets, files, problems;
+	uint64_t entries;                 /* of durable dictionaries */
+};
 
-/* Counters = rows, refs = rows, crc32c of every body, files = msg rows.  OK with problems > 0 is
- * possible: read the report. */
+/* Counters = rows, refs = rows, crc32c of every body, files = msg rows, sums of dictionaries.  OK
+ * with problems > 0 is possible: read the report. */
 enum status maintain_check(const struct store_settings *s, maintain_progress_fn *progress,
                            maintain_problem_fn *problem, void *owner,
                            struct maintain_report *report, char **error);

@@ -19,6 +19,7 @@
 #include "net/loop.h"
 #include "store/body.h"
 #include "store/connection.h"
+#include "store/dict_service.h"
 #include "store/file_gc.h"
 #include "store/histogram.h"
 #include "store/recover.h"
@@ -37,6 +38,7 @@ struct process {
 	struct store_writer         *writer;
 	struct work_pool            *flush;
 	struct file_gc              *files;
+	struct dict_service         *dicts;
 	struct watch                *listening, *alive, *woken;
 	int                          listen_fd, wake_fd;
 	struct timer                 housekeeping;
@@ -65,7 +67,7 @@ static void check_pressure(struct process *p)
 static void stop_when_done(struct process *p)
 {
 	if (p->stopping && p->flushing == 0 && connection_in_flight(&p->clients) == 0 &&
-	    !file_gc_busy(p->files))
+	    !file_gc_busy(p->files) && !dict_service_busy(p->dicts))
 		loop_stop(p->clients.loop);
 }
 
@@ -76,6 +78,7 @@ static void stop(struct process *p, int exit_code)
 	if (p->stopping)
 		return;
 	p->stopping = true;
+	dict_service_stop(p->dicts);
 	watch_set(p->listening, 0);
 	check_pressure(p);
 	stop_when_done(p);
@@ -172,6 +175,7 @@ static void numbers(struct process *p, struct store_request *r)
 	n.map_octets = info.me_mapsize;
 	n.transactions = info.me_last_txnid;
 	n.reader_lag = info.me_last_txnid - oldest;
+	dict_service_numbers(p->dicts, &n);
 	(void)space_free(p->env->path, &n.disk_free_octets);
 	r->status = ST_OK;
 	connection_reply(r, slice_of(&n, sizeof(n)));
@@ -186,6 +190,8 @@ static void received(struct connection_owner *o, struct store_request *r)
 		refuse(r, st);
 	else if (r->type == WIRE_NUMBERS)
 		numbers(p, r);
+	else if (r->type == WIRE_DICT && dict_service_run(p->dicts, r))
+		connection_reply(r, buf_slice(&r->dict->answer));
 	else if (r->fd >= 0)
 		start_flush(p, r);
 	else
@@ -202,6 +208,10 @@ static void lost(struct connection_owner *o)
 
 static void finish_request(struct process *p, struct store_request *r)
 {
+	if (r->type == WIRE_DICT_SWEEP) {
+		dict_service_swept(p->dicts, r);
+		return;
+	}
 	if (r->type == WIRE_FILES_GONE) {
 		file_gc_committed(p->files, r->status);
 		store_request_free(r);
@@ -211,7 +221,8 @@ static void finish_request(struct process *p, struct store_request *r)
 		file_gc_soon(p->files);
 	if (r->fd >= 0 && !r->stored)
 		(void)store_body_unlink(p->env->path, r->msgid, r->msgid);
-	connection_reply(r, r->type == WIRE_DELIVER && r->status == ST_OK
+	connection_reply(r, r->dict ? buf_slice(&r->dict->answer)
+	                  : r->type == WIRE_DELIVER && r->status == ST_OK
 	                        ? slice_of(r->results, r->count) : SLICE_NONE);
 }
 
@@ -282,7 +293,7 @@ static void housekeeping(void *owner)
 
 /* ---- start and end ---- */
 
-static void submit_gone(void *owner, struct store_request *r)
+static void submit_own(void *owner, struct store_request *r)
 {
 	struct process *p = owner;
 
@@ -297,7 +308,7 @@ static void gc_rested(void *owner)
 static bool start(struct process *p, int alive_fd)
 {
 	struct loop *l = p->clients.loop = loop_new();
-	static const struct file_gc_events gc_events = { submit_gone, gc_rested };
+	static const struct file_gc_events gc_events = { submit_own, gc_rested };
 
 	list_init(&p->clients.connections);
 	p->clients.received = received;
@@ -311,6 +322,7 @@ static bool start(struct process *p, int alive_fd)
 	recover_directory(p->env);
 	p->flush = work_pool_new(l, p->settings->flush_threads, "flush");
 	p->files = file_gc_new(l, p->flush, p->env, store_writer_ids(p->writer), &gc_events, p);
+	p->dicts = dict_service_new(l, p->env, p->settings, submit_own, p);
 	p->woken = watch_new(l, p->wake_fd, LOOP_READABLE, woken, p);
 	p->listening = watch_new(l, p->listen_fd, LOOP_READABLE, accept_clients, p);
 	if (alive_fd >= 0)
@@ -333,6 +345,7 @@ static void finish(struct process *p)
 	work_pool_free(p->flush);                /* its jobs still use what follows */
 	connection_close_all(&p->clients, GOODBYE_MS);
 	file_gc_free(p->files);
+	dict_service_free(p->dicts);
 	store_writer_free(p->writer);
 	loop_free(p->clients.loop);
 	close(p->wake_fd);

@@ -23,6 +23,9 @@ void store_request_free(struct store_request *r)
 	if (r->fd >= 0)
 		close(r->fd);
 	free(r->names);
+	if (r->dict)
+		buf_free(&r->dict->answer);
+	free(r->dict);
 	free(r);
 }
 
@@ -98,6 +101,16 @@ static bool decode_record(struct store_request *r, struct slice *in)
 	return get_name(r, in) && wire_get_bytes(in, &r->record);
 }
 
+static bool decode_dict(struct store_request *r, struct slice *in)
+{
+	r->dict = MEM_NEW(struct dict_request);
+	buf_init(&r->dict->answer, 0);
+	enum status st = dict_get_query(*in, &r->dict->query);
+
+	*in = SLICE_NONE;
+	return st == ST_OK;
+}
+
 static bool decode_nothing(struct store_request *r, struct slice *in)
 {
 	(void)r, (void)in;
@@ -117,6 +130,7 @@ static bool (*const decoders[WIRE__COUNT])(struct store_request *, struct slice 
 	[WIRE_ALIAS_PUT]      = decode_record,
 	[WIRE_ALIAS_REMOVE]   = get_name,
 	[WIRE_NUMBERS]        = decode_nothing,
+	[WIRE_DICT]           = decode_dict,
 };
 
 enum status store_request_decode(struct store_request *r)
@@ -130,10 +144,11 @@ enum status store_request_decode(struct store_request *r)
 
 size_t store_request_weight(const struct store_request *r)
 {
-	return sizeof(*r) + r->payload.len;
+	return sizeof(*r) + r->payload.len + (r->dict ? sizeof(*r->dict) : 0);
 }
 
 bool store_request_grows(const struct store_request *r)
 {
-	return r->type == WIRE_DELIVER || r->type == WIRE_IMPORT;
+	return r->type == WIRE_DELIVER || r->type == WIRE_IMPORT ||
+	       (r->type == WIRE_DICT && r->dict->query.op != DICT_DELETE);
 }

@@ -6,6 +6,7 @@
 
 #include "base/list.h"
 #include "net/work.h"
+#include "store/dict.h"
 #include "store/wire.h"
 
 /* Received octets; freed with the last request in it. */
@@ -16,6 +17,11 @@ struct slab {
 };
 
 struct connection;
+
+struct dict_request {
+	struct dict_query query;          /* slices into the payload */
+	struct buf        answer;
+};
 
 struct store_request {
 	struct list        link;          /* the queue it is in */
@@ -36,6 +42,7 @@ struct store_request {
 	struct slice       uids;          /* count numbers of 8 octets */
 	uint32_t           count;
 	bool               create;
+	struct dict_request *dict;        /* DICT; heap */
 	/* the answer */
 	enum status        status;
 	uint8_t           *results;       /* DELIVER: count of them; in the memory of names */
@@ -53,7 +60,7 @@ enum status store_request_decode(struct store_request *r);
 /* Queue weight: octets that stand in memory. */
 size_t store_request_weight(const struct store_request *r);
 
-/* Whether it takes space (a message) rather than giving some back. */
+/* Whether it takes space (a message, an entry) rather than giving some back. */
 bool store_request_grows(const struct store_request *r);
 
 #endif

@@ -238,6 +238,8 @@ int store_schema_create(const struct store_tx *t)
 	uint64_t version;
 	int rc = store_schema_meta_get(t, "version", &version);
 
+	if (rc == 0 && version >= SCHEMA_OLDEST && version < SCHEMA_VERSION)
+		return store_schema_meta_put(t, "version", SCHEMA_VERSION);
 	if (rc != MDB_NOTFOUND)
 		return rc;
 	random_bytes(uuid, sizeof(uuid));

@@ -13,6 +13,7 @@
  *   gc           kind u64, id               struct gc_value: bodies and mailboxes to free in slices
  *   gcfile       msgid                      (only the version octet) blob files to unlink
  *   user, domain, alias                     see record.h
+ *   dict, dictdue, dictsum                  see dict_durable.h
  *
  * UIDL = uidvalidity + uid.  uidnext is stored, never derived from rows. */
 #ifndef MOONPOST_STORE_SCHEMA_H
@@ -26,7 +27,8 @@
 struct store_tx;
 
 enum {
-	SCHEMA_VERSION = 1,
+	/* 2: dictionaries.  A store of version 1 gets them when it is opened for writing. */
+	SCHEMA_VERSION = 2, SCHEMA_OLDEST = 1,
 	VALUE_VERSION = 1,
 	BODY_CHUNK = 4080,                /* with LMDB's page header exactly one page */
 	BODY_INLINE_MAX = 16 * BODY_CHUNK,
@@ -92,7 +94,8 @@ static inline uint32_t schema_chunks(uint64_t octets)
 
 /* ---- meta; LMDB codes ---- */
 
-int store_schema_create(const struct store_tx *t);    /* version and uuid where they are missing */
+/* Version and uuid where they are missing; an older version becomes ours. */
+int store_schema_create(const struct store_tx *t);
 int store_schema_meta_get(const struct store_tx *t, const char *name, uint64_t *n);
 int store_schema_meta_put(const struct store_tx *t, const char *name, uint64_t n);
 

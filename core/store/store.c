@@ -24,6 +24,12 @@ void store_settings_default(struct store_settings *s)
 		.max_queued_requests = 10000,
 		.max_queued_octets = 64 << 20,
 		.flush_threads = 8,
+		.dict = {
+			.max_key_octets = 255, .max_value_octets = 4 << 10,
+			.max_entries = 1000000, .max_octets = 64 << 20, .max_plugin_octets = 32 << 20,
+			.durable_max_entries = 1000000, .durable_max_octets = 256 << 20,
+			.durable_max_plugin_octets = 128 << 20,
+		},
 	};
 }
 

@@ -8,6 +8,18 @@
 #include "base/slice.h"
 #include "base/status.h"
 
+/* Keys of the same name under `dict` in the configuration. */
+struct store_dict_settings {
+	uint32_t max_key_octets;              /* of one key; default 255 */
+	uint32_t max_value_octets;            /* of one value; default 4 KiB */
+	uint64_t max_entries;                 /* in memory; default 1,000,000 */
+	uint64_t max_octets;                  /* the same; default 64 MiB */
+	uint64_t max_plugin_octets;           /* of one plugin; default 32 MiB */
+	uint64_t durable_max_entries;         /* on disk; default 1,000,000 */
+	uint64_t durable_max_octets;          /* default 256 MiB */
+	uint64_t durable_max_plugin_octets;   /* default 128 MiB */
+};
+
 /* Keys of the same name under `store` in the configuration. */
 struct store_settings {
 	/* data directory: mail.mdb, store.lock, blobs/, locks/, spool/, sock */
@@ -22,6 +34,7 @@ struct store_settings {
 	uint32_t flush_threads;               /* default 8 */
 	uint64_t default_quota_octets;        /* of a mailbox; 0: none */
 	uint64_t default_quota_messages;
+	struct store_dict_settings dict;
 };
 
 void store_settings_default(struct store_settings *s);

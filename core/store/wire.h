@@ -23,6 +23,8 @@ enum { WIRE_VERSION = 1, WIRE_HAS_FD = 1, WIRE_PAYLOAD_MAX = 16 << 20 };
 	X(ALIAS_PUT)           /* address, record */ \
 	X(ALIAS_REMOVE)        /* address */ \
 	X(NUMBERS)             /* -> struct store_numbers */ \
+	X(DICT)                /* dict_put_query -> dict_put_answer (dict.h) */ \
+	X(DICT_SWEEP)          /* inside the store process: expired entries go; count of them */ \
 	X(FILES_GONE)          /* inside the store process: these blob files are unlinked */
 
 enum wire_type {

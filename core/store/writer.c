@@ -67,7 +67,7 @@ static struct apply begin_apply(struct store_writer *w)
 	return (struct apply){
 		.tx = { w->env, NULL },
 		.quota = { w->settings->default_quota_octets, w->settings->default_quota_messages },
-		.ids = &w->ids,
+		.ids = &w->ids, .dict = &w->settings->dict,
 	};
 }
 
@@ -77,7 +77,8 @@ static uint64_t pages_of(struct store_request **batch, unsigned n)
 
 	for (unsigned i = 0; i < n; i++)
 		if (store_request_grows(batch[i]))
-			pages += 4 + schema_chunks(batch[i]->body.len) + batch[i]->count / 16;
+			pages += 4 + schema_chunks(batch[i]->body.len) + batch[i]->count / 16 +
+			         (batch[i]->dict ? schema_chunks(batch[i]->payload.len) : 0);
 	return pages;
 }
 

@@ -57,6 +57,7 @@ local elsewhere = {
   ["core/hook/crc32c.c"] = "spec/hook/message_spec.lua",
   -- parts of the store that are seen through its client or its maintenance
   ["core/store/copy.c"] = "spec/store/backup_spec.lua",
+  ["core/store/dict_service.c"] = "spec/store/dict_durable_spec.lua",
   ["core/store/env.c"] = "spec/store/store_spec.lua",
   ["core/store/mailbox.c"] = "spec/store/client_mailbox_spec.lua",
   ["core/store/provider.c"] = "spec/store/apply_spec.lua",

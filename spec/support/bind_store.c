@@ -48,6 +48,10 @@ struct store_settings store_settings_at(lua_State *L, int t)
 	s.max_queued_octets = number(L, t, "max_queued_octets", s.max_queued_octets);
 	s.default_quota_octets = number(L, t, "default_quota_octets", 0);
 	s.default_quota_messages = number(L, t, "default_quota_messages", 0);
+	s.dict.durable_max_entries = number(L, t, "durable_max_entries", s.dict.durable_max_entries);
+	s.dict.durable_max_octets = number(L, t, "durable_max_octets", s.dict.durable_max_octets);
+	s.dict.durable_max_plugin_octets =
+		number(L, t, "durable_max_plugin_octets", s.dict.durable_max_plugin_octets);
 	return s;
 }
 
@@ -300,11 +304,13 @@ int luaopen_bind_store(lua_State *L)
 	luaL_setfuncs(L, store_delivery_methods, 0);
 	luaL_setfuncs(L, store_maildrop_methods, 0);
 	luaL_setfuncs(L, store_directory_methods, 0);
+	luaL_setfuncs(L, store_dict_methods, 0);
 	lua_pushvalue(L, -1);
 	lua_setfield(L, -2, "__index");
 	store_maildrop_metatable(L);
 	luaL_newlib(L, functions);
 	luaL_setfuncs(L, store_maintain_functions, 0);
 	luaL_setfuncs(L, store_parts_functions, 0);
+	luaL_setfuncs(L, store_dict_functions, 0);
 	return 1;
 }

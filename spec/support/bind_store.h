@@ -49,7 +49,8 @@ void store_end_op(struct op *o, enum status st);
 void store_op_done(void *owner, enum status st);
 
 extern const luaL_Reg store_delivery_methods[], store_maildrop_methods[], store_directory_methods[],
-	store_maintain_functions[], store_parts_functions[];
+	store_maintain_functions[], store_parts_functions[], store_dict_methods[],
+	store_dict_functions[];
 void store_maildrop_metatable(lua_State *L);
 
 #endif

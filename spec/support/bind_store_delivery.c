@@ -265,6 +265,10 @@ static void counted(void *owner, enum status st, const struct store_numbers *n)
 	FIELD(disk_free_octets);
 	FIELD(reader_lag);
 	FIELD(transactions);
+	FIELD(dict_entries);
+	FIELD(durable_entries);
+	FIELD(durable_octets);
+	FIELD(durable_expired);
 #undef FIELD
 	lua_setfield(L, -2, "numbers");
 	lua_pop(L, 1);

@@ -30,6 +30,7 @@ static int l_check(lua_State *L)
 	FIELD(messages);
 	FIELD(octets);
 	FIELD(files);
+	FIELD(entries);
 	FIELD(problems);
 #undef FIELD
 	return 2;

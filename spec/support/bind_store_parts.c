@@ -234,7 +234,8 @@ static int damage_body(struct store_tx *t, const unsigned char *key)
 	return store_tx_put(t, DB_BODY, slice_of(key, 12), slice_of(octets, v.len));
 }
 
-/* damage(settings, what): "count", "uidnext", "refs", "body", or "-name" to delete the first
+/* damage(settings, what): "count", "uidnext", "refs", "body", "version", "version 1" (as that one
+ * was), or "-name" to delete the first
  * record of a database */
 static int l_damage(lua_State *L)
 {
@@ -273,6 +274,11 @@ static int l_damage(lua_State *L)
 			rc = store_tx_del(&t, (enum store_db)i, slice_of(key, len));
 	if (strcmp(what, "version") == 0)
 		rc = store_schema_meta_put(&t, "version", 99);
+	if (strcmp(what, "version 1") == 0) {
+		rc = store_schema_meta_put(&t, "version", 1);
+		for (int i = DB__SINCE_2; i < DB__COUNT; i++)
+			mdb_drop(t.txn, t.env->dbi[i], 1);
+	}
 	if (rc == 0)
 		rc = mdb_txn_commit(t.txn);
 	else
