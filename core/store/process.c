@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/histogram.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/loop.h"
@@ -21,7 +22,6 @@
 #include "store/connection.h"
 #include "store/dict_service.h"
 #include "store/file_gc.h"
-#include "store/histogram.h"
 #include "store/recover.h"
 #include "store/space.h"
 #include "store/writer.h"

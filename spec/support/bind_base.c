@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/histogram.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/place.h"
@@ -282,6 +283,26 @@ static int l_mem_array(lua_State *L)
 	return 0;
 }
 
+/* histogram({value, ...}, percent, {value, ...}) -> number; the second list merged from another one */
+static int l_histogram(lua_State *L)
+{
+	struct histogram h = { 0 }, other = { 0 };
+
+	for (lua_Integer i = 1; i <= luaL_len(L, 1); i++) {
+		lua_rawgeti(L, 1, i);
+		histogram_add(&h, (uint64_t)lua_tointeger(L, -1));
+		lua_pop(L, 1);
+	}
+	for (lua_Integer i = 1; lua_istable(L, 3) && i <= luaL_len(L, 3); i++) {
+		lua_rawgeti(L, 3, i);
+		histogram_add(&other, (uint64_t)lua_tointeger(L, -1));
+		lua_pop(L, 1);
+	}
+	histogram_merge(&h, &other);
+	lua_pushinteger(L, (lua_Integer)histogram_percentile(&h, (unsigned)luaL_checkinteger(L, 2)));
+	return 1;
+}
+
 int luaopen_bind_base(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
@@ -310,6 +331,7 @@ int luaopen_bind_base(lua_State *L)
 		{ "die", l_die },
 		{ "mem_copies", l_mem_copies },
 		{ "mem_array", l_mem_array },
+		{ "histogram", l_histogram },
 		{ NULL, NULL },
 	};
 

@@ -12,25 +12,10 @@
 #include "base/mem.h"
 #include "store/body.h"
 #include "store/env.h"
-#include "store/histogram.h"
 #include "store/mailbox.h"
 #include "store/refs.h"
 #include "store/schema.h"
 #include "store/wire.h"
-
-/* histogram({value, ...}, percent) -> number */
-static int l_histogram(lua_State *L)
-{
-	struct histogram h = { 0 };
-
-	for (lua_Integer i = 1; i <= luaL_len(L, 1); i++) {
-		lua_rawgeti(L, 1, i);
-		histogram_add(&h, (uint64_t)lua_tointeger(L, -1));
-		lua_pop(L, 1);
-	}
-	lua_pushinteger(L, (lua_Integer)histogram_percentile(&h, (unsigned)luaL_checkinteger(L, 2)));
-	return 1;
-}
 
 /* refs({id, ...}) -> {count of the first, ...}, count of an id that is not there */
 static int l_refs(lua_State *L)
@@ -305,7 +290,7 @@ static int l_map_octets(lua_State *L)
 }
 
 const luaL_Reg store_parts_functions[] = {
-	{ "histogram", l_histogram }, { "refs", l_refs }, { "wire", l_wire }, { "schema", l_schema },
+	{ "refs", l_refs }, { "wire", l_wire }, { "schema", l_schema },
 	{ "raw", l_raw }, { "frame", l_frame }, { "lock_files", l_lock_files },
 	{ "damage", l_damage }, { "map_octets", l_map_octets }, { NULL, NULL },
 };

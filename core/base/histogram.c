@@ -1,5 +1,5 @@
 /* Buckets by the highest four bits of a value. */
-#include "store/histogram.h"
+#include "base/histogram.h"
 
 static unsigned bucket_of(uint64_t value)
 {
@@ -34,6 +34,14 @@ void histogram_add(struct histogram *h, uint64_t value)
 		fade(h);
 	h->counts[bucket_of(value)]++;
 	h->total++;
+}
+
+void histogram_merge(struct histogram *to, const struct histogram *from)
+{
+	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		to->counts[i] += from->counts[i];
+		to->total += from->counts[i];
+	}
 }
 
 uint64_t histogram_percentile(const struct histogram *h, unsigned percent)
