@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "mail/mime.h"
 #include "mail/scan.h"
+#include "hook/message_header.h"
 
 enum { SYNC_STEP = 1 << 20 };        /* file octets between two hints to write back */
 
@@ -25,6 +27,8 @@ void message_free(struct message *m)
 {
 	if (!m)
 		return;
+	message_header_free(m);
+	mime_free(m->mime);
 	buf_free(&m->memory);
 	if (m->fd >= 0)
 		close(m->fd);

@@ -17,6 +17,9 @@ enum message_flag {
 	MESSAGE_OPEN_END  = 1 << 3,       /* the last octets are not CRLF (BDAT): RETR adds one */
 };
 
+struct message_header;
+struct mime;
+
 struct message {
 	struct buf  memory;               /* the octets while fd < 0 */
 	int         fd;                   /* the unnamed file, or -1 */
@@ -28,6 +31,12 @@ struct message {
 	uint32_t    crc;                  /* crc32c of all octets so far */
 	uint64_t    synced;               /* file: octets already handed to sync_file_range */
 	unsigned char tail[4];            /* last octets seen, newest last */
+	/* views: made when somebody looks, see message_header.h and mail/mime.h */
+	struct message_header *header;    /* the header with what policy changed; or NULL */
+	struct mime           *mime;      /* the parts, or NULL */
+	uint64_t               mime_octets;   /* it has seen so many */
+	bool                   mime_whole;    /* and there are no more */
+	bool                   editable, utf8;    /* the header may be changed now, and hold UTF-8 */
 };
 
 /* directory: an existing directory on the store's file system, or NULL: never a file, TOOBIG

@@ -5,7 +5,8 @@
 
 #include "base/arena.h"
 
-enum { MIME_HEADER_PARAMS = 64, MIME_HEADER_VALUE = 8192 };   /* parameters, octets of one; more are left out */
+/* Parameters of one field, octets of one of them; what is more is left out. */
+enum { MIME_HEADER_PARAMS = 64, MIME_HEADER_VALUE = 8192 };
 
 struct mime_param { struct mime_param *next; struct slice name, value; };
 

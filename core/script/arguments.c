@@ -4,15 +4,10 @@
 #include <lauxlib.h>
 
 #include "hook/message.h"
-#include "mail/header.h"
 #include "script/deletion.h"
 #include "script/lib.h"
 #include "script/session.h"
-
-static const char message_metatable[] = "moonpost.Message";
-static const char gone[] = "the message is gone: it can be read while the hook runs only";
-
-enum { READ_MAX = 16 * 1024 * 1024, READ_DEFAULT = 65536 };
+#include "script/view.h"
 
 static void set_slice(lua_State *L, const char *name, struct slice s)
 {
@@ -30,127 +25,6 @@ static void set_number(lua_State *L, const char *name, uint64_t n)
 {
 	lua_pushinteger(L, (lua_Integer)n);
 	lua_setfield(L, -2, name);
-}
-
-/* ---- the message ---- */
-
-static struct message *check_message(lua_State *L)
-{
-	return handle_check(L, 1, message_metatable, gone);
-}
-
-struct message *arguments_message(lua_State *L, int index)
-{
-	return handle_test(L, index, message_metatable);
-}
-
-/* Push at most max octets from offset. */
-static int push_octets(lua_State *L, const struct message *m, uint64_t offset, size_t max)
-{
-	luaL_Buffer b;
-	size_t len = max;
-	char *room = luaL_buffinitsize(L, &b, max);
-
-	if (message_read(m, offset, room, &len) != ST_OK)
-		return lib_fail(L, "the message cannot be read");
-	luaL_pushresultsize(&b, len);
-	return 1;
-}
-
-/* message:read(offset, max) -> octets, "" at the end */
-static int l_read(lua_State *L)
-{
-	struct message *m = check_message(L);
-	lua_Integer offset = luaL_optinteger(L, 2, 0);
-	lua_Integer max = luaL_optinteger(L, 3, READ_DEFAULT);
-
-	luaL_argcheck(L, offset >= 0, 2, "an offset is 0 or more");
-	luaL_argcheck(L, max >= 1 && max <= READ_MAX, 3, "1 octet to 16 MiB at a time");
-	if ((uint64_t)offset >= m->octets) {
-		lua_pushliteral(L, "");
-		return 1;
-	}
-	if ((uint64_t)max > m->octets - (uint64_t)offset)
-		max = (lua_Integer)(m->octets - (uint64_t)offset);
-	return push_octets(L, m, (uint64_t)offset, (size_t)max);
-}
-
-/* The header is at index 2.  Push the unfolded value (RFC 5322, 2.2.3). */
-static void push_value(lua_State *L, struct slice value)
-{
-	luaL_Buffer b;
-
-	luaL_buffinit(L, &b);
-	value = slice_trim(value);
-	for (size_t i = 0; i < value.len; i++)
-		if (value.ptr[i] != '\r' && value.ptr[i] != '\n')
-			luaL_addchar(&b, value.ptr[i]);
-	luaL_pushresult(&b);
-}
-
-/* message:header(name) -> the first field's value or nil; message:header(name, true) -> a list of
- * all of them */
-static int l_header(lua_State *L)
-{
-	struct message *m = check_message(L);
-	struct slice name, rest;
-	struct header_field field;
-	enum status st;
-	lua_Integer found = 0;
-	bool all = lua_toboolean(L, 3);
-
-	name.ptr = luaL_checklstring(L, 2, &name.len);
-	lua_settop(L, 2);
-	lua_newtable(L);
-	if (push_octets(L, m, 0, m->header_octets ? m->header_octets : m->octets) != 1)
-		return 2;
-	rest.ptr = lua_tolstring(L, -1, &rest.len);
-	while ((st = header_next(&rest, &field)) == ST_OK || st == ST_SYNTAX) {
-		if (st != ST_OK || !slice_ieq(field.name, name))
-			continue;
-		push_value(L, field.value);
-		if (!all)
-			return 1;
-		lua_rawseti(L, 3, ++found);
-	}
-	lua_settop(L, 3);
-	if (!all)
-		lua_pushnil(L);
-	return 1;
-}
-
-static int l_index(lua_State *L)
-{
-	const char *key = luaL_checkstring(L, 2);
-
-	if (lua_getfield(L, lua_upvalueindex(1), key) != LUA_TNIL)
-		return 1;
-	if (slice_eq(slice_from(key), SLICE("octets"))) {
-		lua_pushinteger(L, (lua_Integer)check_message(L)->octets);
-		return 1;
-	}
-	return luaL_error(L, "message has no \"%s\"; there are octets, header and read", key);
-}
-
-void arguments_push_message(lua_State *L, struct message *m, struct handle **lent)
-{
-	handle_push(L, message_metatable, m, lent);
-}
-
-void arguments_prepare(lua_State *L)
-{
-	static const luaL_Reg methods[] = { { "header", l_header }, { "read", l_read }, { NULL, NULL } };
-
-	luaL_newmetatable(L, message_metatable);
-	luaL_newlib(L, methods);
-	lua_pushcclosure(L, l_index, 1);
-	lua_setfield(L, -2, "__index");
-	lua_pushcfunction(L, handle_gc);
-	lua_setfield(L, -2, "__gc");
-	lua_pushboolean(L, 0);
-	lua_setfield(L, -2, "__metatable");
-	lua_pop(L, 1);
-	deletion_prepare(L);
 }
 
 /* ---- tables ---- */
@@ -256,7 +130,8 @@ int arguments_push(lua_State *L, struct question *q, struct handle **lent)
 	session_push(L, q->facts);
 	if (q->hook == HOOK_ACCEPT_MESSAGE) {
 		arguments_push_envelope(L, q->data.envelope);
-		arguments_push_message(L, q->data.message, lent);
+		q->data.message->utf8 = q->data.envelope->smtputf8;
+		view_push(L, q->data.message, true, lent);
 		return 3;
 	}
 	if (q->hook == HOOK_ON_DELETE) {

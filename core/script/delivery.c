@@ -11,6 +11,7 @@
 #include "script/mailbox.h"
 #include "script/plugin.h"
 #include "script/state.h"
+#include "script/view.h"
 
 struct delivering {
 	struct script     *script;
@@ -118,7 +119,7 @@ static int run_append(lua_State *L)
 	lua_settop(L, 0);
 	mailbox_push_glue(L, b, "append");
 	lua_pushlstring(L, name.len ? name.ptr : "", name.len);
-	arguments_push_message(L, g->delivery->message, &g->lent);
+	view_push(L, g->delivery->message, false, &g->lent);
 	arguments_push_envelope(L, g->delivery->envelope);
 	return call_function(L, 4, 2, when_appended, g);
 }

@@ -13,11 +13,11 @@
 
 #include "base/mem.h"
 #include "hook/message.h"
-#include "script/arguments.h"
 #include "script/files.h"
 #include "script/job.h"
 #include "script/plugin.h"
 #include "script/state.h"
+#include "script/view.h"
 
 enum { READ_MAX = 64 * 1024 * 1024, PIECES_MAX = 64 };
 
@@ -213,7 +213,7 @@ static int l_list(lua_State *L)
  * thread owns its bytes. */
 static void take_piece(lua_State *L, int index, struct files_request *r)
 {
-	struct message *m = arguments_message(L, index);
+	struct message *m = view_message(L, index);
 	struct files_piece *p = &r->pieces[r->piece_count];
 	struct slice s = SLICE_NONE;
 

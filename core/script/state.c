@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "script/arguments.h"
 #include "script/deletion.h"
 #include "script/every.h"
 #include "script/job.h"
@@ -20,6 +19,7 @@
 #include "script/sandbox.h"
 #include "script/session.h"
 #include "script/users.h"
+#include "script/view.h"
 
 enum { CLOSE_MS = 1000 };
 
@@ -102,7 +102,8 @@ static int l_prepare(lua_State *L)
 {
 	sandbox_prepare(L);
 	job_prepare(L);
-	arguments_prepare(L);
+	view_prepare(L);
+	deletion_prepare(L);
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "mail/trace.h"
+#include "hook/message_header.h"
 #include "smtp/reply.h"
 
 void smtp_transaction_init(struct smtp_transaction *t)
@@ -81,16 +82,11 @@ void smtp_transaction_fail(struct smtp_transaction *t, int code, const char *sta
 	t->message = NULL;
 }
 
-static void store(struct smtp_session *s, struct slice octets)
+/* The octets cannot be kept. */
+static void spool_failure(struct smtp_session *s, enum status st)
 {
 	struct smtp_transaction *t = &s->transaction;
 
-	if (t->failure.code || octets.len == 0)
-		return;
-	enum status st = message_append(t->message, octets);
-
-	if (st == ST_OK)
-		return;
 	log_error("message cannot be spooled", "session", s->machine.facts.id, "id", t->id,
 	          "spool", t->message->directory, "why", status_text(st), NULL);
 	if (st == ST_NOSPACE)
@@ -99,6 +95,18 @@ static void store(struct smtp_session *s, struct slice octets)
 		smtp_transaction_fail(t, 552, "5.3.4", "Message too big for this system");
 	else
 		smtp_transaction_fail(t, 451, "4.3.0", "The message could not be written, try again later");
+}
+
+static void store(struct smtp_session *s, struct slice octets)
+{
+	struct smtp_transaction *t = &s->transaction;
+
+	if (t->failure.code || octets.len == 0)
+		return;
+	enum status st = message_append(t->message, octets);
+
+	if (st != ST_OK)
+		spool_failure(s, st);
 }
 
 void smtp_transaction_begin(struct smtp_session *s)
@@ -369,6 +377,19 @@ static void deliver(struct smtp_session *s)
 	p->ops->deliver(p, &t->delivery);
 }
 
+/* What policy changed in the header reaches the octets.  False: the mail is refused. */
+static bool apply_changes(struct smtp_session *s)
+{
+	struct smtp_transaction *t = &s->transaction;
+	enum status st = message_header_apply(t->message);
+
+	if (st == ST_OK)
+		return true;
+	spool_failure(s, st);
+	refuse(s, t->failure, NULL);
+	return false;
+}
+
 static void judged(struct smtp_session *s, const struct verdict *v)
 {
 	struct smtp_transaction *t = &s->transaction;
@@ -382,7 +403,7 @@ static void judged(struct smtp_session *s, const struct verdict *v)
 		forget(s);
 	} else if (v->kind == VERDICT_DISCARD || t->discard || !anybody(t)) {
 		stored(s, true);
-	} else {
+	} else if (apply_changes(s)) {
 		deliver(s);
 	}
 }

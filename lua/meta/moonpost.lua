@@ -111,21 +111,143 @@ function plugin:state(name, default) end
 ---@field smtputf8 boolean
 ---@field recipients { address: string, mailbox: string, discard: boolean }[]
 
----A message on its way in; while the hook runs.
+---A message on its way in; while the hook runs.  Octets are those that came in, with our Received
+---field and Return-Path in front.  The header shows what plugins changed so far; changes reach the
+---octets when the message is accepted.  A header above 1 MiB can be neither seen nor changed (limit).
 ---@class moonpost.Message
 ---@field octets integer
 local message = {}
 
----The value of the first field of that name, or a list of all of them.
+---The unfolded value of the first field of that name (any case), or a list of all of them.
+---
+---    local subject = message:header "Subject" or ""
+---    for _, value in ipairs(message:header("Received", true)) do mail.log.info(value) end
+---@param name string
+---@param all? boolean
+---@return string|string[]|nil value
+---@return string? why
+---@return string? word limit or io
+function message:header(name, all) end
+
+---All fields in order, names as they are spelled, values unfolded.
+---
+---    for name, value in message:headers() do mail.log.info(name, { value = value }) end
+---@return fun(): string?, string?
+function message:headers() end
+
+---Add a field behind the others, or with top = true in front of all but Return-Path.  Text that is not
+---ASCII becomes encoded words (RFC 2047) unless the mail came with SMTPUTF8; long lines are folded.
+---A value with CR, LF, other controls or broken UTF-8 is refused: nil, why, "protocol".
+---In accept_message only.
+---
+---    message:add("X-Checked-By", mail.hostname)
+---    message:add("Authentication-Results", mail.hostname .. "; none", { top = true })
+---@param name string
+---@param value string at most 64 KiB
+---@param options? { top?: boolean }
+---@return true? done
+---@return string? why
+---@return string? word protocol, limit or io
+function message:add(name, value, options) end
+
+---Replace the first field of that name and remove the others; add it where there is none.
+---In accept_message only.
+---
+---    message:set("Subject", "[list] " .. (message:header "Subject" or ""))
+---@param name string
+---@param value string
+---@return true? done
+---@return string? why
+---@return string? word protocol, limit or io
+function message:set(name, value) end
+
+---Remove all fields of that name.  In accept_message only.
+---
+---    message:remove "X-Spam-Flag"
+---@param name string
+---@return integer? removed how many there were
+---@return string? why
+---@return string? word limit or io
+function message:remove(name) end
+
+---The parts (RFC 2046), the message itself first, in the order of their beginnings.  At most 1000,
+---20 deep; `limited` says that there is more than was taken apart.  Waits when the message is large.
+---
+---    for _, part in ipairs(message:parts()) do
+---      if part.filename and part.filename:lower():find "%.exe$" then return mail.reject("5.7.1", "No programs") end
+---    end
+---@async
+---@return moonpost.Part[]|nil parts with the field limited: boolean
+---@return string? why
+---@return string? word io
+function message:parts() end
+
+---Octets from offset (0), at most max (64 KiB; 16 MiB at most); "" at the end.
+---
+---    local first = message:read(0, 1000)
+---@param offset? integer
+---@param max? integer
+---@return string? octets
+---@return string? why
+---@return string? word io
+function message:read(offset, max) end
+
+---The lines without CRLF, header and all; one longer than 64 KiB comes in pieces.
+---
+---    for line in message:lines() do if line == "" then break end end
+---@return fun(): string?
+function message:lines() end
+
+---One part of a message; while the hook runs.
+---@class moonpost.Part
+---@field type string "text/plain"; lower case
+---@field parameters table<string, string> of Content-Type; RFC 2231 undone
+---@field charset? string
+---@field disposition? string "attachment"; lower case
+---@field filename? string of Content-Disposition, or name of Content-Type; decoded
+---@field encoding? string "base64"; lower case
+---@field id? string Content-ID without brackets
+---@field offset integer of its body in the message
+---@field octets integer of its body as it was sent
+---@field depth integer 0: the message itself
+---@field children integer
+---@field number integer among the parts of its parent, from 1
+---@field parent integer index in the list; 0: none
+local part = {}
+
+---A field of the part's own header, as message:header.
+---
+---    local description = part:header "Content-Description"
 ---@param name string
 ---@param all? boolean
 ---@return string|string[]|nil
-function message:header(name, all) end
+function part:header(name, all) end
 
+---Octets of the body as they were sent, from offset (0), at most max (64 KiB); "" at the end.
+---
+---    local magic = part:read(0, 4)
 ---@param offset? integer
 ---@param max? integer
----@return string # "" at the end
-function message:read(offset, max) end
+---@return string? octets
+---@return string? why
+---@return string? word io
+function part:read(offset, max) end
+
+---The body with base64 or quoted-printable undone, in pieces of at most 48 KiB, any of which may be empty.
+---
+---    local size = 0
+---    for octets in part:decode() do size = size + #octets end
+---@return fun(): string?
+function part:decode() end
+
+---The decoded body as one string, when it has at most max octets (1 MiB; 16 MiB at most).
+---
+---    local text, why, word = part:content(65536)
+---@param max? integer
+---@return string? octets
+---@return string? why
+---@return string? word limit or io
+function part:content(max) end
 
 ---A message that is about to be deleted; while on_delete runs.
 ---@class moonpost.Deletion

@@ -47,14 +47,25 @@ describe("lua/meta/moonpost.lua", function()
           "mailbox", "trusted", "loopback", "data", "closed")
         has(message, "octets", "header", "read")
         has(plugin, "hook", "options", "state", "every", "name")
+        has(message, "octets", "header", "headers", "add", "set", "remove", "parts", "read", "lines")
+        has(message:parts()[1], "type", "parameters", "charset", "disposition", "filename", "encoding", "id", "offset",
+          "octets", "depth", "children", "number", "parent", "header", "read", "decode", "content")
+        has(plugin, "hook", "options", "state", "name")
         assert(envelope.sender and envelope.recipients)
         return mail.reject(nil, message:header("subject") .. message.octets .. message:read(9, 1))
       end)]]
     local answer = script.ask(stage, { hook = "accept_message", message = "Subject: x\r\n\r\n" })
     assert.equal("x14x", answer.text)
     for _, field in ipairs { "id", "protocol", "service", "listener", "remote", "local", "tls", "helo",
-      "user", "mailbox", "trusted", "loopback", "data", "closed", "octets", "uidl", "number" } do
+      "user", "mailbox", "trusted", "loopback", "data", "closed", "octets", "uidl", "number", "type", "parameters", "charset", "disposition",
+      "filename", "encoding", "id", "offset", "depth", "children", "parent" } do
       assert.is_truthy(text:find("---@field " .. field, 1, true), field)
+    end
+    for _, method in ipairs { "header", "headers", "add", "set", "remove", "parts", "read", "lines" } do
+      assert.is_truthy(text:find("\nfunction message:" .. method .. "(", 1, true), method)
+    end
+    for _, method in ipairs { "header", "read", "decode", "content" } do
+      assert.is_truthy(text:find("\nfunction part:" .. method .. "(", 1, true), method)
     end
   end)
 end)

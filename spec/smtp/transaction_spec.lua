@@ -188,3 +188,36 @@ describe("RSET", function()
     assert.is_false(peer.mails[1].envelope.smtputf8)
   end)
 end)
+
+describe("changes of the header by policy", function()
+  local function server(verdict, options)
+    options = options or {}
+    options.policy = function(q)
+      if q.hook == "accept_message" then return verdict end
+      return smtp.policy(q)
+    end
+    return smtp.peer(options):hello():to_data()
+  end
+
+  it("are in what is delivered", function()
+    local peer = server { kind = "none", add = "X-Checked:yes" }
+    assert.matches("^250 ", peer:say("Subject: x", "", "..body", "."))
+    assert.equal("Subject: x\r\nX-Checked: yes\r\n\r\n.body\r\n", peer:text())
+    assert.matches("^Return%-Path: ", peer.mails[1].octets)
+  end)
+
+  it("are dropped with a message that is refused", function()
+    local peer = server { kind = "reject", add = "X-Checked:yes" }
+    assert.matches("^550 ", peer:say("Subject: x", "", "body", "."))
+    assert.equal(0, #peer.mails)
+  end)
+
+  it("refuse the mail for now when they cannot be written", function()
+    smtp.log(false)
+    local peer = server({ kind = "none", add = "X-Long:" .. ("word "):rep(200) }, { spool = "/nonexistent" })
+    for _ = 1, 4062 do peer:say "line of a body" end
+    assert.matches("^451 4%.3%.0 ", peer:say ".")
+    smtp.log(true)
+    assert.equal("250 250", smtp.codes(peer:say("MAIL FROM:<>", "RCPT TO:<bob@example.test>")))
+  end)
+end)

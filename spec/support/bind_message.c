@@ -3,6 +3,7 @@
 #include <lua.h>
 
 #include "hook/message.h"
+#include "hook/message_header.h"
 
 int luaopen_bind_message(lua_State *L);
 
@@ -45,6 +46,61 @@ static int l_read(lua_State *L)
 	if (st != ST_OK)
 		return luaL_error(L, "read: %s", status_text(st));
 	luaL_pushresultsize(&b, len);
+	return 1;
+}
+
+/* header() -> octets; or nil and the status */
+static int l_header(lua_State *L)
+{
+	struct slice header;
+	enum status st = message_header_read(*check_message(L), &header);
+
+	if (st == ST_OK)
+		lua_pushlstring(L, header.ptr, header.len);
+	else
+		lua_pushnil(L);
+	lua_pushstring(L, status_name(st));
+	return 2;
+}
+
+static struct slice text_at(lua_State *L, int index)
+{
+	struct slice s;
+
+	s.ptr = luaL_optlstring(L, index, "", &s.len);
+	return s;
+}
+
+/* add(name, value, top), set(name, value), remove(name), apply() -> status */
+static int l_add(lua_State *L)
+{
+	enum status st = message_header_add(*check_message(L), text_at(L, 2), text_at(L, 3), false,
+	                                    lua_toboolean(L, 4));
+
+	lua_pushstring(L, status_name(st));
+	return 1;
+}
+
+static int l_set(lua_State *L)
+{
+	enum status st = message_header_set(*check_message(L), text_at(L, 2), text_at(L, 3), false);
+
+	lua_pushstring(L, status_name(st));
+	return 1;
+}
+
+static int l_remove(lua_State *L)
+{
+	unsigned removed;
+
+	lua_pushstring(L, status_name(message_header_remove(*check_message(L), text_at(L, 2), &removed)));
+	lua_pushinteger(L, removed);
+	return 2;
+}
+
+static int l_apply(lua_State *L)
+{
+	lua_pushstring(L, status_name(message_header_apply(*check_message(L))));
 	return 1;
 }
 
@@ -92,6 +148,8 @@ int luaopen_bind_message(lua_State *L)
 {
 	static const luaL_Reg methods[] = {
 		{ "append", l_append }, { "read", l_read }, { "facts", l_facts },
+		{ "header", l_header }, { "add", l_add }, { "set", l_set }, { "remove", l_remove },
+		{ "apply", l_apply },
 		{ "__gc", l_free }, { NULL, NULL },
 	};
 	static const luaL_Reg functions[] = {

@@ -132,9 +132,9 @@ static void fill(lua_State *L, struct asked *a)
 static struct message *push_message(lua_State *L)
 {
 	struct message **box = lua_newuserdatauv(L, sizeof(*box), 0);
-	struct slice octets = stage_field(L, 2, "message");
+	struct slice octets = stage_field(L, 2, "message"), spool = stage_field(L, 2, "spool");
 
-	*box = message_new(NULL);
+	*box = message_new(spool.ptr ? spool.ptr : "/tmp");   /* the table at 2 keeps it */
 	luaL_setmetatable(L, "spec.script.message");
 	(void)message_append(*box, octets);
 	return *box;

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "hook/machine.h"
 #include "smtp/session.h"
+#include "bind_smtp.h"
 
 int luaopen_bind_smtp(lua_State *L);
 
@@ -34,54 +35,6 @@ struct peer {
 	unsigned                canceled;         /* questions and deliveries that were cancelled */
 };
 
-/* ---- Lua values ---- */
-
-static void push_slice(lua_State *L, const char *key, struct slice s)
-{
-	lua_pushlstring(L, s.len ? s.ptr : "", s.len);
-	lua_setfield(L, -2, key);
-}
-
-static void push_number(lua_State *L, const char *key, uint64_t n)
-{
-	lua_pushinteger(L, (lua_Integer)n);
-	lua_setfield(L, -2, key);
-}
-
-static const char *string_field(lua_State *L, int at, const char *key, const char *otherwise)
-{
-	const char *text = otherwise;
-
-	if (lua_getfield(L, at, key) == LUA_TSTRING)
-		text = lua_tostring(L, -1);
-	lua_pop(L, 1);                            /* the table keeps the string alive */
-	return text;
-}
-
-static uint64_t number_field(lua_State *L, int at, const char *key, uint64_t otherwise)
-{
-	uint64_t n = lua_getfield(L, at, key) == LUA_TNUMBER ? (uint64_t)lua_tointeger(L, -1) : otherwise;
-
-	lua_pop(L, 1);
-	return n;
-}
-
-static bool flag_field(lua_State *L, int at, const char *key)
-{
-	bool on = lua_getfield(L, at, key) != LUA_TNIL && lua_toboolean(L, -1);
-
-	lua_pop(L, 1);
-	return on;
-}
-
-static enum status status_from(const char *name)
-{
-	for (int st = 0; st < ST__COUNT; st++)
-		if (strcmp(status_name((enum status)st), name) == 0)
-			return (enum status)st;
-	die("no status %s", name);
-}
-
 /* Push options.key if it is a function. */
 static bool push_function(struct peer *p, const char *key)
 {
@@ -95,125 +48,7 @@ static bool push_function(struct peer *p, const char *key)
 	return false;
 }
 
-static void push_envelope(lua_State *L, const struct envelope *e)
-{
-	lua_newtable(L);
-	push_slice(L, "sender", e->sender);
-	push_number(L, "size", e->size);
-	lua_pushboolean(L, e->body_8bit);
-	lua_setfield(L, -2, "body_8bit");
-	lua_pushboolean(L, e->smtputf8);
-	lua_setfield(L, -2, "smtputf8");
-	lua_newtable(L);
-	for (unsigned i = 0; i < e->recipient_count; i++) {
-		lua_newtable(L);
-		push_slice(L, "address", e->recipients[i].address);
-		push_slice(L, "mailbox", e->recipients[i].mailbox);
-		lua_pushboolean(L, e->recipients[i].discard);
-		lua_setfield(L, -2, "discard");
-		lua_rawseti(L, -2, (lua_Integer)i + 1);
-	}
-	lua_setfield(L, -2, "recipients");
-}
-
-static void push_octets(lua_State *L, const struct message *m)
-{
-	luaL_Buffer b;
-	uint64_t at = 0;
-
-	luaL_buffinit(L, &b);
-	while (at < m->octets) {
-		size_t len = LUAL_BUFFERSIZE;
-
-		if (message_read(m, at, luaL_prepbuffer(&b), &len) != ST_OK || len == 0)
-			break;
-		luaL_addsize(&b, len);
-		at += len;
-	}
-	luaL_pushresult(&b);
-}
-
 /* ---- policy ---- */
-
-static void push_question(lua_State *L, const struct question *q)
-{
-	lua_newtable(L);
-	lua_pushstring(L, hook_name(q->hook));
-	lua_setfield(L, -2, "hook");
-	switch (q->hook) {
-	case HOOK_ACCEPT_HELO:
-		push_slice(L, "name", q->helo.name);
-		break;
-	case HOOK_ACCEPT_SENDER:
-		push_slice(L, "address", q->sender.address);
-		break;
-	case HOOK_ACCEPT_RECIPIENT:
-		push_slice(L, "address", q->recipient.address);
-		push_slice(L, "localpart", q->recipient.localpart);
-		push_slice(L, "detail", q->recipient.detail);
-		push_slice(L, "domain", q->recipient.domain);
-		push_number(L, "size", q->recipient.size);
-		break;
-	case HOOK_ACCEPT_DATA:
-	case HOOK_ACCEPT_MESSAGE:
-		push_envelope(L, q->data.envelope);
-		lua_setfield(L, -2, "envelope");
-		if (q->data.message) {
-			push_octets(L, q->data.message);
-			lua_setfield(L, -2, "octets");
-		}
-		break;
-	case HOOK_AUTH:
-	case HOOK_SECRET:
-	case HOOK_TOKEN:
-		push_slice(L, "mechanism", q->login.mechanism);
-		push_slice(L, "user", q->login.user);
-		push_slice(L, "password", q->login.password);
-		push_slice(L, "authzid", q->login.authzid);
-		push_slice(L, "token", q->login.token);
-		break;
-	default:
-		break;
-	}
-}
-
-static void add_target(struct question *q, struct recipient_target ***end, const char *mailbox)
-{
-	struct recipient_target *t = arena_alloc(&q->arena, sizeof(*t));
-
-	t->mailbox = t->address = arena_strdup(&q->arena, slice_from(mailbox));
-	**end = t;
-	*end = &t->next;
-}
-
-/* The verdict table at the top: kind, status, text, delay_ms, targets, user, mailbox, secret. */
-static void fill_answer(lua_State *L, struct question *q)
-{
-	static const char *const kinds[] = { "none", "accept", "reject", "tempfail", "discard",
-	                                     "disconnect", "keep", NULL };
-	struct recipient_target **end = &q->targets;
-	const char *kind = string_field(L, -1, "kind", "accept");
-	const char *user = string_field(L, -1, "user", NULL);
-
-	for (int i = 0; kinds[i]; i++)
-		if (strcmp(kinds[i], kind) == 0)
-			verdict_set(&q->verdict, (enum verdict_kind)i, string_field(L, -1, "status", ""),
-			            "%s", string_field(L, -1, "text", ""));
-	q->verdict.delay_ms = (uint32_t)number_field(L, -1, "delay_ms", 0);
-	if (user)
-		identity_set(&q->identity, slice_from(user),
-		             slice_from(string_field(L, -1, "mailbox", user)));
-	const char *plain = string_field(L, -1, "plain", NULL);
-
-	if (plain)
-		q->secret.plain = arena_copy(&q->arena, slice_from(plain));
-	if (lua_getfield(L, -1, "targets") == LUA_TTABLE) {
-		for (lua_Integer i = 1; lua_rawgeti(L, -1, i) == LUA_TSTRING; i++, lua_pop(L, 1))
-			add_target(q, &end, lua_tostring(L, -1));
-		lua_pop(L, 1);
-	}
-	lua_pop(L, 1);
-}
 
 static void question_canceled(struct question *q)
 {
@@ -230,7 +65,7 @@ static void policy_ask(struct policy *policy, struct question *q)
 	int top = lua_gettop(L);
 
 	if (push_function(p, "policy")) {
-		push_question(L, q);
+		bind_smtp_question(L, q);
 		lua_call(L, 1, 1);
 		if (lua_type(L, -1) == LUA_TSTRING) {          /* "later" */
 			p->question = q;
@@ -240,13 +75,13 @@ static void policy_ask(struct policy *policy, struct question *q)
 			return;
 		}
 		if (lua_istable(L, -1))
-			fill_answer(L, q);
+			bind_smtp_answer(L, q);
 	} else if (q->hook == HOOK_ACCEPT_RECIPIENT) {
 		struct recipient_target **end = &q->targets;
 		char mailbox[512];
 
 		snprintf(mailbox, sizeof(mailbox), "%.*s", SLICE_ARG(q->recipient.address));
-		add_target(q, &end, mailbox);
+		bind_smtp_target(q, &end, mailbox);
 		q->verdict.kind = VERDICT_ACCEPT;
 	}
 	lua_settop(L, top);
@@ -265,7 +100,7 @@ static void set_results(lua_State *L, struct delivery *d)
 			name = lua_tostring(L, -1);
 			lua_pop(L, 1);
 		}
-		d->results[i] = status_from(name ? name : "OK");
+		d->results[i] = bind_smtp_status(name ? name : "OK");
 	}
 }
 
@@ -284,8 +119,8 @@ static void deliver(struct mailbox_provider *provider, struct delivery *d)
 	int top = lua_gettop(L);
 
 	if (push_function(p, "deliver")) {
-		push_envelope(L, d->envelope);
-		push_octets(L, d->message);
+		bind_smtp_envelope(L, d->envelope);
+		bind_smtp_octets(L, d->message);
 		lua_call(L, 2, 1);
 		const char *answer = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
 
@@ -312,7 +147,7 @@ static enum status room(struct mailbox_provider *provider, uint64_t octets)
 		lua_pushinteger(p->L, (lua_Integer)octets);
 		lua_call(p->L, 1, 1);
 		if (lua_isstring(p->L, -1))
-			st = status_from(lua_tostring(p->L, -1));
+			st = bind_smtp_status(lua_tostring(p->L, -1));
 		lua_pop(p->L, 1);
 	}
 	return st;
@@ -334,10 +169,10 @@ static void on_event(struct observer *o, const struct event *e)
 	lua_newtable(L);
 	lua_pushstring(L, kinds[e->kind]);
 	lua_setfield(L, -2, "kind");
-	push_slice(L, "line", e->line);
-	push_slice(L, "state", slice_from(e->state));
-	push_slice(L, "by", e->verdict ? slice_from(e->verdict->by) : SLICE(""));
-	push_number(L, "octets", e->octets);
+	bind_smtp_slice(L, "line", e->line);
+	bind_smtp_slice(L, "state", slice_from(e->state));
+	bind_smtp_slice(L, "by", e->verdict ? slice_from(e->verdict->by) : SLICE(""));
+	bind_smtp_number(L, "octets", e->octets);
 	lua_call(L, 1, 0);
 }
 
@@ -379,17 +214,17 @@ static void fill_settings(lua_State *L, struct peer *p)
 	struct smtp_settings *s = &p->settings;
 
 	smtp_settings_default(s);
-	s->hostname = string_field(L, 1, "hostname", "mail.example.test");
-	s->banner = string_field(L, 1, "banner", NULL);
-s->max_message_octets = number_field(L, 1, "max_message_octets", s->max_message_octets);
-#define NUMBER(name) s->name = (uint32_t)number_field(L, 1, #name, s->name);
+	s->hostname = bind_smtp_text(L, 1, "hostname", "mail.example.test");
+	s->banner = bind_smtp_text(L, 1, "banner", NULL);
+s->max_message_octets = bind_smtp_integer(L, 1, "max_message_octets", s->max_message_octets);
+#define NUMBER(name) s->name = (uint32_t)bind_smtp_integer(L, 1, #name, s->name);
 	NUMBER(max_recipients) NUMBER(max_transactions) NUMBER(max_command_octets)
 	NUMBER(max_auth_line_octets) NUMBER(max_text_line_octets) NUMBER(max_header_octets)
 	NUMBER(max_received) NUMBER(max_errors) NUMBER(max_idle_commands)
 	NUMBER(max_auth_failures) NUMBER(auth_failure_delay_ms) NUMBER(command_timeout_ms)
 	NUMBER(data_timeout_ms) NUMBER(auth_mechanisms)
 #undef NUMBER
-#define FLAG(name) s->name = flag_field(L, 1, #name);
+#define FLAG(name) s->name = bind_smtp_flag(L, 1, #name);
 	FLAG(auth_without_tls) FLAG(auth_without_tls_on_loopback) FLAG(require_auth)
 	FLAG(require_tls) FLAG(vrfy) FLAG(quota_tempfail)
 }
@@ -401,10 +236,10 @@ static void fill_facts(lua_State *L, struct facts *f, struct peer *p)
 	f->service = SERVICE_MTA;
 	f->listener = "spec";
 	f->hostname = p->settings.hostname;
-	snprintf(f->remote_ip, sizeof(f->remote_ip), "%s", string_field(L, 1, "remote_ip", "192.0.2.7"));
-	f->trusted = flag_field(L, 1, "trusted");
-	f->loopback = flag_field(L, 1, "loopback");
-	f->tls.active = flag_field(L, 1, "tls");
+	snprintf(f->remote_ip, sizeof(f->remote_ip), "%s", bind_smtp_text(L, 1, "remote_ip", "192.0.2.7"));
+	f->trusted = bind_smtp_flag(L, 1, "trusted");
+	f->loopback = bind_smtp_flag(L, 1, "loopback");
+	f->tls.active = bind_smtp_flag(L, 1, "tls");
 	f->tls.version = "TLSv1.3";
 	f->tls.cipher = "TLS_AES_256_GCM_SHA384";
 }
@@ -422,12 +257,12 @@ static int l_new(lua_State *L)
 	fill_settings(L, p);
 	p->policy = (struct policy){ .ask = policy_ask, .hooks = push_function(p, "policy") ? ~0u : 0 };
 	p->mailboxes.ops = &mailbox_ops;
-	p->mailboxes.spool = string_field(L, 1, "spool", "/tmp");
+	p->mailboxes.spool = bind_smtp_text(L, 1, "spool", "/tmp");
 	p->observer = (struct observer){ .event = on_event, .wants_lines = true };
 	struct machine_setup setup = {
 		.policy = &p->policy, .mailboxes = &p->mailboxes, .observer = &p->observer,
 		.host = p, .host_changed = host_changed,
-		.tls_available = flag_field(L, 1, "tls_available"),
+		.tls_available = bind_smtp_flag(L, 1, "tls_available"),
 	};
 
 	fill_facts(L, &setup.facts, p);
@@ -480,7 +315,7 @@ static int l_answer(lua_State *L)
 	p->question = NULL;
 	lua_settop(L, 2);
 	if (lua_istable(L, 2))
-		fill_answer(L, q);
+		bind_smtp_answer(L, q);
 	question_answer(q);
 	turn(p);
 	return 0;
@@ -543,15 +378,15 @@ static int l_facts(lua_State *L)
 	const struct facts *f = &check(L)->machine->facts;
 
 	lua_newtable(L);
-	push_slice(L, "helo", slice_from(f->helo));
-	push_slice(L, "user", slice_from(f->identity.user));
-	push_slice(L, "mailbox", slice_from(f->identity.mailbox));
-	push_slice(L, "remote_ip", slice_from(f->remote_ip));
-	push_slice(L, "local_ip", slice_from(f->local_ip));
-	push_number(L, "esmtp", f->esmtp);
-	push_number(L, "loopback", f->loopback);
-	push_number(L, "remote_port", f->remote_port);
-	push_number(L, "local_port", f->local_port);
+	bind_smtp_slice(L, "helo", slice_from(f->helo));
+	bind_smtp_slice(L, "user", slice_from(f->identity.user));
+	bind_smtp_slice(L, "mailbox", slice_from(f->identity.mailbox));
+	bind_smtp_slice(L, "remote_ip", slice_from(f->remote_ip));
+	bind_smtp_slice(L, "local_ip", slice_from(f->local_ip));
+	bind_smtp_number(L, "esmtp", f->esmtp);
+	bind_smtp_number(L, "loopback", f->loopback);
+	bind_smtp_number(L, "remote_port", f->remote_port);
+	bind_smtp_number(L, "local_port", f->local_port);
 	return 1;
 }
 
