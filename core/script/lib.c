@@ -46,6 +46,9 @@ void lib_push(lua_State *L)
 	lib_users_register(L);
 	lib_file_register(L);
 	lib_hooks_register(L);
+	lib_dict_register(L);
+	lib_limit_register(L);
+	lib_cache_register(L);
 	lua_pushliteral(L, MOONPOST_VERSION);
 	lua_setfield(L, -2, "version");
 	lua_pushstring(L, c->hostname);

@@ -21,6 +21,9 @@ void lib_hooks_register(lua_State *L);    /* hooks */
 
 /* The plugin whose Lua runs, in a call or while it loads; an error that names `what` elsewhere. */
 struct plugin *lib_plugin(lua_State *L, const char *what);
+void lib_dict_register(lua_State *L);     /* dict */
+void lib_limit_register(lua_State *L);    /* limit */
+void lib_cache_register(lua_State *L);    /* cache */
 
 /* Push nil and the text: an expected failure. */
 int lib_fail(lua_State *L, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -8,7 +8,7 @@
 
 struct client_dict;                   /* a request under way */
 
-/* OK with the answer, valid during the call; UNSUPPORTED and TOOBIG as in dict.h; NOSPACE: the disk
+/* OK with the answer, valid during the call; UNSUPPORTED, DENIED and TOOBIG as in dict.h; NOSPACE: the disk
  * is full; TEMPFAIL, OVERLOAD, IO: the store process is away or too busy, what became of the request
  * is not known; CANCELED: the client was freed. */
 typedef void client_dict_fn(void *owner, enum status st, const struct dict_answer *a);

@@ -58,7 +58,7 @@ static enum dict_change increment(const struct dict_query *q, int64_t now_us,
 	}
 	a->value = (struct dict_value){ .type = DICT_INTEGER, .number = fresh ? 0 : item->value.number };
 	if (__builtin_add_overflow(a->value.number, q->amount, &sum)) {
-		*st = ST_TOOBIG;
+		*st = ST_DENIED;
 		return DICT_KEEP;
 	}
 	if (q->flags & DICT_CEILING && sum > q->ceiling)

@@ -69,7 +69,7 @@ struct dict_item { struct dict_value value; int64_t expires_us; };   /* 0: never
 enum dict_change { DICT_KEEP, DICT_PUT, DICT_DROP };
 
 /* What the question (not LIST) does to the item, type NONE when it is absent or expired.  PUT: the
- * item is what to write.  *st: OK; UNSUPPORTED: its type does not fit; TOOBIG: the number would not
+ * item is what to write.  *st: OK; UNSUPPORTED: its type does not fit; DENIED: the number would not
  * fit into 64 bits. */
 enum dict_change dict_decide(const struct dict_query *q, int64_t now_us, struct dict_item *item,
                              struct dict_answer *a, enum status *st);

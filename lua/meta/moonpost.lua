@@ -557,4 +557,193 @@ function mail.file.sync(path) end
 ---@return string? word
 function mail.file.lock(path) end
 
+---A dictionary: small values under names in the store process, so that all workers see the same.
+---Values are strings, whole numbers and booleans, and come back as what they were. Failures are nil, a
+---text and a word: limit (the key or value is too long, or there is no room), type (incr found no
+---number), nospace (the disk is full), store (the store process is away: what became of a change is
+---not known).
+---@class moonpost.Dict
+local dict = {}
+
+---The value, or nil when there is none or its time is over.
+---
+---    local seen = dict:get(session.remote.ip)
+---@async
+---@param key string
+---@return string|integer|boolean|nil value
+---@return string? why
+---@return string? word
+function dict:get(key) end
+
+---Keep the value for ttl seconds, 0: for ever; without ttl for the dictionary's own.
+---
+---    dict:set(session.remote.ip, true, 3600)
+---@async
+---@param key string
+---@param value string|integer|boolean
+---@param ttl? number
+---@return true? done
+---@return string? why
+---@return string? word
+function dict:set(key, value, ttl) end
+
+---The same, but only where there is no value: else false and the value that is there. Of several
+---sessions that try at once one gets true.
+---
+---    if dict:add(message_id, true, 300) then forward(message) end
+---@async
+---@param key string
+---@param value string|integer|boolean
+---@param ttl? number
+---@return boolean? done
+---@return any value_or_why
+---@return string? word
+function dict:add(key, value, ttl) end
+
+---Add `by` (1, may be negative) to a number, 0 where there is none, and get the sum. The ttl counts from
+---the first of a counter's steps. When the sum would be more than max: false and the number as it is.
+---
+---    local today = dict:incr(session.user, 1, 86400)
+---@async
+---@param key string
+---@param by? integer
+---@param ttl? number
+---@param max? integer
+---@return integer|false|nil sum
+---@return any number_or_why
+---@return string? word
+function dict:incr(key, by, ttl, max) end
+
+---Whether there was one.
+---
+---    dict:delete(session.remote.ip)
+---@async
+---@param key string
+---@return boolean? there
+---@return string? why
+---@return string? word
+function dict:delete(key) end
+
+---Compare and set: the value takes the place of the expected one, which may be nil (there is none); a
+---value nil removes it. Else false and the value that is there.
+---
+---    repeat
+---      local old = dict:get(key)
+---      local done, why, word = dict:cas(key, old, change(old))
+---    until done or word
+---@async
+---@param key string
+---@param expected string|integer|boolean|nil
+---@param value string|integer|boolean|nil
+---@param ttl? number
+---@return boolean? done
+---@return any value_or_why
+---@return string? word
+function dict:cas(key, expected, value, ttl) end
+
+---Entries whose key begins with the prefix, in the order of keys, at most limit (100, at most 1000) of
+---them and about a mebioctet; with `after` those behind that key. More: there are others behind.
+---
+---    for _, entry in ipairs(dict:list("198.51.100.", 50)) do print(entry.key, entry.value) end
+---@async
+---@param prefix? string
+---@param limit? integer
+---@param after? string
+---@return { key: string, value: string|integer|boolean }[]? entries
+---@return boolean|string|nil more_or_why
+---@return string? word
+function dict:list(prefix, limit, after) end
+
+---A dictionary of this plugin; while the plugin loads. The same name is the same dictionary in every
+---worker and after a reload.
+---
+---durable: on disk, there after a restart; changes are flushed before they return, reading does not ask
+---the store process. Else in its memory, which is quicker and empty after a restart.
+---ttl: seconds that entries live when set does not say; 0: for ever.
+---shared: a dictionary that all plugins see under this name.
+---full: "evict" (what was unused longest goes when the memory is full) or "refuse" (its entries never
+---go, new ones fail with the word limit). Durable ones always refuse.
+---
+---    local seen = mail.dict("seen", { durable = true, ttl = 36 * 86400 })
+---@param name string letters, digits, _ - .
+---@param options? { durable?: boolean, ttl?: number, shared?: boolean, full?: "evict"|"refuse" }
+---@return moonpost.Dict
+function mail.dict(name, options) end
+
+---Token buckets, one for each key, in the store process: all workers take from the same ones.
+---@class moonpost.Limit
+local limit = {}
+
+---Take n (1) tokens: true and how many whole ones are left; or false and the seconds to wait until there
+---are enough, as a whole number and exactly. 0 takes nothing and shows what is left. nil, a text and a
+---word: limit (n is more than the burst), store (the store process is away); decide then whether to let
+---pass. A bucket that is full again is forgotten; with memory full, the buckets unused longest are full
+---again sooner.
+---
+---    local ok, wait = limit:take(session.remote.ip)
+---    if ok == false then
+---      return mail.tempfail("4.7.1", ("Too fast, try again in %d seconds"):format(wait))
+---    end
+---@async
+---@param key string
+---@param n? number
+---@return boolean? allowed
+---@return integer|string left_wait_or_why
+---@return number|string|nil exactly_or_word
+function limit:take(key, n) end
+
+---A limit of this plugin; while the plugin loads. A bucket holds `burst` tokens and gets `rate` per
+---second; in a time t nobody takes more than burst + rate * t, over all workers.
+---
+---    local messages = mail.limit { name = "messages", rate = 100 / 3600, burst = 20 }
+---@param options { name: string, rate: number, burst: number, shared?: boolean }
+---@return moonpost.Limit
+function mail.limit(options) end
+
+---What was looked up a moment ago, any Lua value, in this worker alone.
+---@class moonpost.Cache
+local cache = {}
+
+---The value that is kept. When there is none and a loader is given: what the loader(key) returns, which
+---may wait. A value is kept for ttl; nil alone (there is none) for negative_ttl; nil and a text (it
+---failed) is not kept. Sessions that ask for the key meanwhile wait for the same result. An error of the
+---loader is an error in all of them; when its session goes, one of them runs its own loader.
+---
+---    local user, why = users:get(name, function(key) return look_up(key) end)
+---@async
+---@param key string
+---@param loader? fun(key: string): any, string?, string?
+---@return any value
+---@return string? why
+---@return string? word
+function cache:get(key, loader) end
+
+---Keep a value for ttl seconds, or the cache's own; 0: not at all.
+---
+---    users:set(name, user, 5)
+---@param key string
+---@param value any
+---@param ttl? number
+function cache:set(key, value, ttl) end
+
+---Whether there was something.
+---
+---    users:delete(name)
+---@param key string
+---@return boolean there
+function cache:delete(key) end
+
+---Forget everything.
+---
+---    users:clear()
+function cache:clear() end
+
+---A cache of at most size (1000) entries; what was unused longest goes. ttl (60) and negative_ttl (10):
+---seconds; 0: not kept. Keys have at most 1024 octets; longer ones are looked up each time.
+---
+---    local users = mail.cache { size = 5000, ttl = 300, negative_ttl = 30 }
+---@param options? { size?: integer, ttl?: number, negative_ttl?: number }
+---@return moonpost.Cache
+function mail.cache(options) end
+
 return mail

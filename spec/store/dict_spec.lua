@@ -39,7 +39,7 @@ describe("a question about an entry", function()
     assert.equal(3, answer.value)
     assert.equal(5, ask { op = "incr", amount = 2, max = 5 }.value)
     ask { op = "set", value = math.maxinteger }
-    assert.equal("TOOBIG", select(2, ask { op = "incr" }))
+    assert.equal("DENIED", select(2, ask { op = "incr" }))
     assert.equal(math.maxinteger, get())
     ask { op = "set", value = "7" }
     assert.equal("UNSUPPORTED", select(2, ask { op = "incr" }))

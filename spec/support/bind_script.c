@@ -239,6 +239,8 @@ static void end_stage(struct stage *s)
 	timer_stop(&s->stop);
 	script_free(s->script);
 	s->script = NULL;
+	store_client_free(s->store);
+	s->store = NULL;
 	if (s->work)
 		work_pool_free(s->work);
 	s->work = NULL;
@@ -249,10 +251,11 @@ static void end_stage(struct stage *s)
 	s->config = NULL;
 }
 
-/* new(configuration file) -> stage, or nil and what is wrong */
+/* new(configuration file, with the store of its store.path) -> stage, or nil and what is wrong */
 static int l_new(lua_State *L)
 {
 	const char *file = luaL_checkstring(L, 1);
+	bool with_store = lua_toboolean(L, 2);
 	struct stage **box = lua_newuserdatauv(L, sizeof(*box), 0), *s;
 	struct script_setup setup;
 	char *error = NULL;
@@ -267,11 +270,14 @@ static int l_new(lua_State *L)
 	if (s->config) {
 		s->work = work_pool_new(s->loop, 2, "spec");
 		bind_script_mailbox_init(s);
+		if (with_store)
+			s->store = store_client_new(s->loop, s->work, &s->config->store, &error);
 		setup = (struct script_setup){
-			.loop = s->loop, .work = s->work, .config = s->config,
+			.loop = s->loop, .work = s->work, .config = s->config, .store = s->store,
 			.next_policy = &s->directory, .next_mailboxes = &s->mailboxes,
 		};
-		s->script = script_new(&setup, &error);
+		if (s->store || !with_store)
+			s->script = script_new(&setup, &error);
 	}
 	if (s->script)
 		return 1;

@@ -9,6 +9,7 @@
 #include "net/work.h"
 #include "script/config.h"
 #include "script/script.h"
+#include "store/client.h"
 
 /* A script with everything around it: loop, pool, fake directory, fake mailboxes. */
 struct stage {
@@ -16,6 +17,7 @@ struct stage {
 	struct loop     *loop;
 	struct work_pool *work;
 	struct script   *script;
+	struct store_client *store;       /* or NULL */
 	struct policy    directory;
 	struct mailbox_provider mailboxes;
 	struct timer     stop;

@@ -42,7 +42,8 @@ end
 ---Under valgrind everything takes twenty times as long: hooks get more time.
 local slow = (os.getenv("LD_PRELOAD") or ""):find("vgpreload")
 
----@param setup { plugins: table<string, string>?, list: string?, extra: string?, folder: string? }
+---@param setup { plugins: table<string, string>?, store: table?, list: string?, extra: string?, folder: string? }
+---store: a spec.support.store whose process the plugins reach
 ---plugins: name -> source, all of them loaded unless `list` (Lua text) says which and how.
 function M.try(setup)
   local folder = setup.folder or M.folder()
@@ -61,6 +62,10 @@ function M.try(setup)
   if slow and not extra:find("lua =", 1, true) then
     extra = extra .. (extra:find("%S") and not extra:find(",%s*$") and "," or "") .. "\nlua = { cpu = 0.5 }"
   end
+  if setup.store then
+    local comma = extra:find("%S") and not extra:find(",%s*$") and "," or ""
+    extra = ("%s%s store = { path = %q, map_octets = 1 << 30 }"):format(extra, comma, setup.store.settings.path)
+  end
   M.write(folder .. "/moonpost.lua", ([[
 return {
   hostname = "mail.example.test",
@@ -71,7 +76,7 @@ return {
   %s
 }
 ]]):format(setup.list or table.concat(names, ", "), extra))
-  return bind.new(folder .. "/moonpost.lua")
+  return bind.new(folder .. "/moonpost.lua", setup.store ~= nil)
 end
 
 ---The same, but it must start.
