@@ -166,11 +166,26 @@ lint:
 	@bin/setup lint
 	@spec/support/run-lint
 
+# The manual: HTML for reading, man pages for `make install`, both from bin/manual's Markdown.
+DOC := $(BUILD)/doc
+doc:
+	@bin/setup doc
+	@$(MAKE) --no-print-directory -s -j$(JOBS) MODE=release build/release/moonpost
+	@rm -rf $(DOC) && mkdir -p $(DOC)/md $(DOC)/man
+	@bin/manual $(DOC)/md
+	@cp $(DOC)/md/style.css $(DOC)/
+	@set -e; for page in $(DOC)/md/*.md; do name=$$(basename $$page .md); \
+		lowdown -s -Thtml -o $(DOC)/$$name.html $$page; \
+		case $$name in *.[1-9]) lowdown -s -Tman -o $(DOC)/man/$$name $$page ;; esac; done
+	@echo "the manual: $(DOC)/index.html"
+
 install: all
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(datadir)/moonpost $(DESTDIR)$(sysconfdir)/moonpost $(DESTDIR)$(unitdir)
 	install -m 755 $(OUT)/moonpost $(DESTDIR)$(bindir)/moonpost
 	cp -R --no-preserve=ownership lua plugins README.md $(DESTDIR)$(datadir)/moonpost/
 	sed 's|@CONFDIR@|$(sysconfdir)/moonpost|; s|@BINDIR@|$(bindir)|; s|@DATADIR@|$(datadir)/moonpost|' bin/moonpost.service >$(DESTDIR)$(unitdir)/moonpost.service
+	@if [ -d $(DOC)/man ]; then for page in $(DOC)/man/*; do \
+		install -D -m 644 $$page $(DESTDIR)$(datadir)/man/man$${page##*.}/$${page##*/}; done; fi
 	test -e $(DESTDIR)$(sysconfdir)/moonpost/moonpost.lua || \
 		install -m 640 bin/moonpost.lua $(DESTDIR)$(sysconfdir)/moonpost/moonpost.lua
 
@@ -189,8 +204,9 @@ help:
 	@echo "make lint       clang-tidy, cppcheck, luacheck, shellcheck and a build with clang"
 	@echo "make setup      only install the Debian packages that the build and the demo need"
 	@echo "make install    into DESTDIR, prefix (default /usr/local); configuration is never overwritten"
+	@echo "make doc        the manual in build/doc: HTML and man pages (make install takes those along)"
 	@echo "make clean      remove build/; var/, the demo's mail, stays"
 
 FORCE:
 
-.PHONY: all fuzz fuzz-build bench bench-build bench-compare bench-idle bench-growth bench-flush bench-latency bench-scaling bench-hook setup run test lint install clean help FORCE
+.PHONY: all fuzz fuzz-build bench bench-build bench-compare bench-idle bench-growth bench-flush bench-latency bench-scaling bench-hook setup run test lint doc install clean help FORCE

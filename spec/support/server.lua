@@ -20,6 +20,7 @@ M.implicit_tls = { submissions = true, pop3s = true }
 local READY_SECONDS, STOP_SECONDS = 15, 15
 
 ---@class Server
+---@field data? string directory of lua/ and plugins/, if not the source tree
 local Server = {}
 Server.__index = Server
 
