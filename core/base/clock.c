@@ -25,6 +25,14 @@ uint64_t clock_ms(void)
 	return clock_us() / 1000;
 }
 
+uint64_t clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
 int64_t clock_wall_us(void)
 {
 	return read_us(CLOCK_REALTIME);

@@ -7,6 +7,7 @@
 
 uint64_t clock_ms(void);              /* monotonic milliseconds */
 uint64_t clock_us(void);              /* monotonic microseconds */
+uint64_t clock_ns(void);              /* monotonic nanoseconds, never faked: to measure with */
 int64_t  clock_wall(void);            /* seconds since 1970 */
 int64_t  clock_wall_us(void);         /* microseconds since 1970 */
 

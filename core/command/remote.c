@@ -214,6 +214,41 @@ static void print_numbers(const char *title, const cJSON *o)
 	}
 }
 
+/* "870 ns", "1.2 ms": three places at most. */
+static const char *duration(double ns, char out[16])
+{
+	static const char *const units[] = { "ns", "us", "ms", "s" };
+	unsigned unit = 0;
+
+	for (; ns >= 1000 && unit + 1 < COUNT_OF(units); unit++)
+		ns /= 1000;
+	snprintf(out, 16, ns < 10 && unit ? "%.1f %s" : "%.0f %s", ns, units[unit]);
+	return out;
+}
+
+static void print_hooks(const cJSON *status)
+{
+	static const char *const counts[] = { "calls", "errors", "timeouts", "dropped", "skipped", "live" };
+	static const char *const times[] = { "cpu_ns", "wait_ns", "latency_p50_ns", "latency_p99_ns" };
+	const cJSON *hooks = cJSON_GetObjectItem(status, "hooks"), *h;
+
+	if (!hooks)
+		return;
+	printf("\n%-16s %-17s %10s %7s %8s %7s %7s %5s %8s %8s %8s %8s\n", "plugin", "hook", "calls",
+	       "errors", "timeouts", "dropped", "skipped", "live", "cpu", "waited", "p50", "p99");
+	cJSON_ArrayForEach(h, hooks) {
+		static const int widths[] = { 10, 7, 8, 7, 7, 5 };
+		char out[16];
+
+		printf("%-16s %-17s", text(h, "plugin"), text(h, "hook"));
+		for (unsigned i = 0; i < COUNT_OF(counts); i++)
+			printf(" %*.0f", widths[i], number(h, counts[i]));
+		for (unsigned i = 0; i < COUNT_OF(times); i++)
+			printf(" %8s", duration(number(h, times[i]), out));
+		printf("%s\n", number(h, "paused") > 0 ? "  paused: it failed too often" : "");
+	}
+}
+
 static void print_status(const cJSON *s)
 {
 	const cJSON *l;
@@ -225,6 +260,7 @@ static void print_status(const cJSON *s)
 		printf("%-12s %s\n", text(l, "service"), text(l, "address"));
 	}
 	print_processes(s);
+	print_hooks(s);
 	print_numbers("since the start", cJSON_GetObjectItem(s, "totals"));
 	print_numbers("store", cJSON_GetObjectItem(s, "store"));
 }
@@ -235,9 +271,10 @@ int command_status(struct command_call *call)
 	int code = remote_open(&r, call);
 
 	if (code == COMMAND_OK) {
-		cJSON *answer;
+		cJSON *answer, *question = request("status");
 
-		remote_send(&r, request("status"));
+		cJSON_AddBoolToObject(question, "plugins", command_option(call, "plugins") != NULL);
+		remote_send(&r, question);
 		answer = remote_receive(&r);
 		code = finish(&r, answer);
 		if (code == COMMAND_OK && !call->json)

@@ -7,11 +7,13 @@
 
 #include <lauxlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "script/failure.h"
 #include "script/plugin.h"
 #include "script/state.h"
+#include "script/stats.h"
 
 const char call_marker = 0;
 
@@ -78,14 +80,19 @@ static void retire(struct call *c)
 	list_append(&c->script->idle_calls, &c->link);
 	if (c->parent)
 		c->root->children--;
+	else
+		c->stats->numbers.live--;
+	c->stats->numbers.changed = true;
 	c->script->numbers.running--;
 }
 
-static void finish(struct call *c, enum call_outcome outcome)
+static void finish(struct call *c, enum call_outcome outcome, uint64_t now)
 {
 	call_done_fn *done = c->done;
 	void *owner = c->owner;
 
+	if (!c->parent)
+		stats_add(c, outcome, now);
 	if (outcome != CALL_OK) {
 		c->script->numbers.errors += !c->parent;
 		reset_thread(c);
@@ -102,6 +109,8 @@ static void drop(struct call *c)
 	call_gone_fn *gone = c->gone;
 	void *owner = c->owner;
 
+	if (!c->parent)
+		c->stats->numbers.cpu_ns += c->cpu_ns;
 	stop_waiting(c);
 	reset_thread(c);
 	retire(c);
@@ -132,7 +141,7 @@ static void on_wall(void *owner)
 	         c->wall_key);
 	stop_waiting(c);
 	failure_log(c, text, NULL);
-	finish(c, CALL_TIMEOUT);
+	finish(c, CALL_TIMEOUT, clock_ns());
 }
 
 /* ---- running ---- */
@@ -166,7 +175,7 @@ static void yielded(struct call *c, int results)
 		loop_tick(c->script->setup.loop, &c->tick);
 	} else if (!c->waiting && !c->tick.scheduled) {
 		failure_log(c, "coroutine.yield outside of a coroutine of the plugin's own", NULL);
-		finish(c, CALL_FAILED);
+		finish(c, CALL_FAILED, clock_ns());
 	}
 }
 
@@ -176,12 +185,17 @@ static void resume(struct call *c, int arguments)
 	struct call *outer = s->current;
 	struct guard_frame before;
 	int results = 0;
+	uint64_t from = clock_ns(), till;
 
+	if (!c->began_ns)
+		c->began_ns = from;
 	s->current = c;
 	c->running = true;
 	guard_enter_turn(&s->guard, c->co, c->spend, loop_turn(s->setup.loop), &before);
 	int status = lua_resume(c->co, s->L, arguments, &results);
 	guard_leave(&s->guard, &before);
+	till = clock_ns();
+	c->root->cpu_ns += till - from;
 	c->running = false;
 	s->current = outer;
 	if (c->cancelled) {
@@ -189,10 +203,10 @@ static void resume(struct call *c, int arguments)
 	} else if (status == LUA_YIELD) {
 		yielded(c, results);
 	} else if (status == LUA_OK) {
-		finish(c, CALL_OK);
+		finish(c, CALL_OK, till);
 	} else {
 		failure_report(c);
-		finish(c, CALL_FAILED);
+		finish(c, CALL_FAILED, till);
 	}
 }
 
@@ -233,6 +247,11 @@ struct call *call_new(struct script *s, struct plugin *p, const char *hook, call
 	c->wall_key = "lua.wall";
 	c->budget = (struct guard_budget){ .limit = guard_ticks(s->setup.config->lua.cpu_ms) };
 	c->spend = &c->budget;
+	c->began_ns = c->cpu_ns = 0;
+	c->stats = stats_of(p, hook);
+	c->stats->numbers.calls++;
+	c->stats->numbers.live++;
+	c->stats->numbers.changed = true;
 	s->numbers.calls++;
 	s->numbers.running++;
 	return c;
@@ -244,8 +263,11 @@ struct call *call_new_child(struct call *parent, call_done_fn *done, call_gone_f
 
 	if (!c)
 		return NULL;
+	c->stats->numbers.calls--;
+	c->stats->numbers.live--;
 	c->parent = parent;
 	c->root = parent->root;
+	c->stats = c->root->stats;
 	c->root->children++;
 	c->spend = c->root->spend;
 	c->wall_ms = 0;                       /* the parent's time is its own */

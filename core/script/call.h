@@ -22,6 +22,7 @@
 struct script;
 struct plugin;
 struct call;
+struct stats;
 
 enum call_outcome { CALL_OK, CALL_FAILED, CALL_TIMEOUT };
 
@@ -49,6 +50,8 @@ struct call {
 	struct call    *parent, *root;    /* a child of mail.all and friends; else NULL, itself */
 	unsigned        children;         /* of a root: alive, at all depths */
 	struct guard_budget budget, *spend;       /* spend: the root's */
+	struct stats   *stats;            /* of its plugin and hook; a child's is its root's */
+	uint64_t        began_ns, cpu_ns; /* first turn; in Lua, children included */
 	char           *failure;          /* of a child: what its parent is told; until the next use */
 	struct timer    wall;
 	uint32_t        wall_ms;          /* 0: none */

@@ -15,6 +15,7 @@
 #include "script/plugin.h"
 #include "script/session.h"
 #include "script/state.h"
+#include "script/stats.h"
 
 enum { OBSERVING_MAX = 1000 };
 
@@ -122,6 +123,10 @@ static void observe(struct script *s, struct listener *l, const struct event *e)
 	struct call *c;
 
 	if (s->observing >= OBSERVING_MAX) {
+		struct stats *stats = stats_of(l->plugin, l->hook);
+
+		stats->numbers.dropped++;
+		stats->numbers.changed = true;
 		if (s->dropped++ == 0)
 			log_warn("observers are too slow: events are dropped", "plugin", plugin_name(l->plugin),
 			         "hook", l->hook, NULL);

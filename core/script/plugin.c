@@ -17,6 +17,7 @@
 #include "script/options.h"
 #include "script/sandbox.h"
 #include "script/state.h"
+#include "script/stats.h"
 
 static const char metatable[] = "moonpost.Plugin";
 
@@ -102,6 +103,7 @@ static int add_listener(lua_State *L, struct plugin *p, struct list *list, const
 	l->listeners = filters_names(L, 4);
 	list_init(&l->link);
 	insert(list, l);
+	(void)stats_of(p, hook);              /* status shows hooks that were never called, too */
 	return 0;
 }
 
@@ -139,6 +141,7 @@ static int add_backend(lua_State *L, struct plugin *p)
 	b->locks = lua_getfield(L, 3, "lock") == LUA_TFUNCTION;
 	lua_pushvalue(L, 3);
 	b->table = luaL_ref(L, LUA_REGISTRYINDEX);
+	(void)stats_of(p, "mailbox");
 	list_append(&p->script->backends, &b->link);
 	return 0;
 }
@@ -295,6 +298,7 @@ struct plugin *plugin_load(struct script *s, const struct config_plugin *config,
 	p->loading = true;
 	list_init(&p->paths);
 	list_init(&p->timers);
+	list_init(&p->stats);
 	list_init(&p->link);
 	list_append(&s->plugins, &p->link);
 	s->loading = p;
@@ -312,6 +316,7 @@ struct plugin *plugin_load(struct script *s, const struct config_plugin *config,
 
 void plugin_free(struct plugin *p)
 {
+	stats_free(p);
 	for (struct list *link; (link = list_shift(&p->paths)) != NULL;) {
 		struct plugin_path *path = CONTAINER_OF(link, struct plugin_path, link);
 

@@ -20,6 +20,7 @@ struct plugin {
 	bool          loading;            /* hooks are registered while it loads only */
 	int           environment;        /* registry reference of its _ENV */
 	int           modules;            /* its loaded modules by name */
+	struct list   stats;              /* struct stats: one for each of its hooks */
 	struct list   timers;             /* every.c */
 	unsigned      timer_count;
 	struct list   paths;              /* struct plugin_path: files its options name */

@@ -4,6 +4,7 @@
 #ifndef MOONPOST_SCRIPT_SCRIPT_H
 #define MOONPOST_SCRIPT_SCRIPT_H
 
+#include "base/histogram.h"
 #include "hook/mailbox.h"
 #include "hook/observer.h"
 #include "hook/question.h"
@@ -47,5 +48,29 @@ void script_session_closed(struct script *s, struct facts *f);
 /* Counts for the heartbeat and `moonpost status`. */
 struct script_numbers { uint64_t calls, errors, running, memory_octets; };
 void script_numbers(const struct script *s, struct script_numbers *out);
+
+/* The same per plugin and hook.  live and paused are of now, the others only grow. */
+#define SCRIPT_HOOK_NUMBERS(X) \
+	X(calls)      /* begun */ \
+	X(errors)     /* ended with an error */ \
+	X(timeouts)   /* ended by a limit of time */ \
+	X(dropped)    /* events that an observer was too slow for */ \
+	X(skipped)    /* not called because the plugin failed too often */ \
+	X(cpu_ns)     /* inside of Lua */ \
+	X(wait_ns)    /* of its calls, outside of Lua */ \
+	X(live)       /* calls that run or wait now */ \
+	X(paused)     /* 1: the plugin is left alone for a while */
+
+struct script_hook_numbers {
+	const char *plugin, *hook;
+#define X(name) uint64_t name;
+	SCRIPT_HOOK_NUMBERS(X)
+#undef X
+	struct histogram latency_ns;
+	bool changed;                     /* for who publishes: since it was last cleared */
+	int  row;                         /* and where it stands there; -1 at first */
+};
+typedef void script_hook_fn(void *owner, struct script_hook_numbers *n);
+void script_each_hook(struct script *s, script_hook_fn *fn, void *owner);
 
 #endif

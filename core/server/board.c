@@ -5,6 +5,7 @@
 #include "server/board.h"
 
 #include <arpa/inet.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -17,6 +18,7 @@ struct board {
 	uint64_t            seed;         /* so that no client can choose who shares its place */
 	_Atomic unsigned    leader;       /* number of its slot, from 1 on; 0: nobody */
 	_Atomic uint64_t    past[BOARD_TOTAL_COUNT];       /* totals of released slots */
+	struct figures      past_figures;
 	struct board_slot   slots[BOARD_SLOTS];
 };
 
@@ -65,7 +67,9 @@ void server_board_release(struct board *b, struct board_slot *slot)
 	server_board_give_up(b, slot);
 	for (unsigned i = 0; i < BOARD_TOTAL_COUNT; i++)
 		atomic_fetch_add(&b->past[i], atomic_load(&slot->totals[i]));
-	memset((void *)slot, 0, sizeof(*slot));
+	server_figures_add(&b->past_figures, &slot->figures, false);
+	server_figures_clear(&slot->figures);
+	memset((void *)slot, 0, offsetof(struct board_slot, figures));
 }
 
 void server_board_totals(const struct board *b, struct board_totals *out)
@@ -79,6 +83,14 @@ void server_board_totals(const struct board *b, struct board_totals *out)
 				sum[i] += atomic_load(&b->slots[s].totals[i]);
 	}
 	memcpy(out, sum, sizeof(*out));
+}
+
+void server_board_figures(const struct board *b, struct figures *out)
+{
+	server_figures_add(out, &b->past_figures, false);
+	for (unsigned s = 0; s < BOARD_SLOTS; s++)
+		if (atomic_load(&b->slots[s].used))
+			server_figures_add(out, &b->slots[s].figures, true);
 }
 
 /* A provider hands out a /64 to one customer: counting single IPv6 addresses would limit nobody. */

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "server/figures.h"
 
 enum { BOARD_SLOTS = 128 };           /* workers alive at once, old generations included */
 
@@ -53,6 +54,7 @@ struct board_slot {
 	struct board_gauges gauges;
 	_Atomic uint64_t    totals[BOARD_TOTAL_COUNT];     /* in the order of BOARD_TOTALS */
 	_Atomic uint64_t    addresses[BOARD_ADDRESSES];    /* fingerprint << 32 | sessions */
+	struct figures      figures;      /* of plugins' hooks */
 };
 
 struct board;
@@ -67,6 +69,9 @@ void server_board_release(struct board *b, struct board_slot *slot);   /* totals
  * gives up or its slot is released. */
 bool server_board_lead(struct board *b, const struct board_slot *slot);
 void server_board_give_up(struct board *b, const struct board_slot *slot);     /* no matter who leads */
+
+/* Add the numbers of plugins' hooks of all workers, dead ones included. */
+void server_board_figures(const struct board *b, struct figures *out);
 
 /* Sum over all workers, dead ones included. */
 void server_board_totals(const struct board *b, struct board_totals *out);

@@ -135,9 +135,8 @@ static void status(struct client *c, const cJSON *request)
 	char *id = mem_printf("%u", c->id);
 	bool asked = false;
 
-	(void)request;
 	cJSON_Delete(c->status);
-	c->status = server_control_status(m);
+	c->status = server_control_status(m, cJSON_IsTrue(cJSON_GetObjectItem(request, "plugins")));
 	/* The master has no connection to the store; any worker has. */
 	LIST_EACH(&m->processes, link) {
 		struct process *p = CONTAINER_OF(link, struct process, link);

@@ -1,7 +1,7 @@
 /* The control socket: how the command line talks to a running server.  One JSON object per line
  * in each direction; the socket file is readable by the owner alone.
  *
- *   {"command":"status"}                      -> {"ok":true, ...}
+ *   {"command":"status"}                      -> {"ok":true, ...}; with "plugins":true their hooks
  *   {"command":"reload"}                      -> {"ok":true} or {"ok":false,"errors":"..."}
  *   {"command":"stop"}                        -> {"ok":true}, then the end of the connection
  *   {"command":"trace","filter":{"ip":"..."}} -> {"ok":true}, then one object per event */
@@ -29,6 +29,6 @@ void server_control_numbers(struct control *c, struct slice text);
 
 /* status.c: the answer to status, but for the store's numbers. */
 struct cJSON;
-struct cJSON *server_control_status(const struct master *m);
+struct cJSON *server_control_status(const struct master *m, bool plugins);
 
 #endif

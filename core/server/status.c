@@ -1,6 +1,8 @@
 /* What `moonpost status` shows, as one JSON object: read from the board, so that asking costs the
  * workers nothing. */
 #include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -91,7 +93,45 @@ static void add_totals(cJSON *o, const struct master *m)
 #undef X
 }
 
-cJSON *server_control_status(const struct master *m)
+static cJSON *hook_object(const struct figures_row *row)
+{
+	static const char *const names[] = {
+#define X(name) #name,
+		SCRIPT_HOOK_NUMBERS(X)
+#undef X
+	};
+	static const unsigned percents[] = { 50, 90, 99 };
+	cJSON *o = cJSON_CreateObject();
+	struct histogram latency;
+	char name[24];
+
+	cJSON_AddStringToObject(o, "plugin", row->plugin);
+	cJSON_AddStringToObject(o, "hook", row->hook);
+	for (unsigned i = 0; i < COUNT_OF(names); i++)
+		cJSON_AddNumberToObject(o, names[i], (double)atomic_load(&row->values[i]));
+	server_figures_latency(row, &latency);
+	for (unsigned i = 0; i < COUNT_OF(percents); i++) {
+		snprintf(name, sizeof(name), "latency_p%u_ns", percents[i]);
+		cJSON_AddNumberToObject(o, name, (double)histogram_percentile(&latency, percents[i]));
+	}
+	return o;
+}
+
+/* Of all workers together, in the order of registration. */
+static void add_hooks(cJSON *o, const struct master *m)
+{
+	cJSON *list = cJSON_AddArrayToObject(o, "hooks");
+	struct figures *sum = MEM_NEW(struct figures);
+	unsigned count;
+
+	server_board_figures(m->board, sum);
+	count = atomic_load(&sum->count);
+	for (unsigned i = 0; i < count; i++)
+		cJSON_AddItemToArray(list, hook_object(&sum->rows[i]));
+	free(sum);
+}
+
+cJSON *server_control_status(const struct master *m, bool plugins)
 {
 	static const char *const states[] = {
 		[MASTER_STARTING] = "starting", [MASTER_RUNNING] = "running",
@@ -111,5 +151,7 @@ cJSON *server_control_status(const struct master *m)
 	add_listeners(o, m->generation);
 	add_processes(o, m);
 	add_totals(o, m);
+	if (plugins)
+		add_hooks(o, m);
 	return o;
 }

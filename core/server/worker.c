@@ -55,6 +55,7 @@ static void beat(void *owner)
 	atomic_store(&g->script_errors, n.errors);
 	atomic_store(&g->script_running, n.running);
 	atomic_store(&g->script_octets, n.memory_octets);
+	server_figures_publish(&w->slot->figures, w->script);
 	script_lead(w->script, w->serving && !w->leaving && server_board_lead(w->board, w->slot));
 	server_transcript_refresh(&w->transcript);
 	if (w->serving && !w->asking) {

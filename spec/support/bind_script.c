@@ -381,6 +381,30 @@ static int l_numbers(lua_State *L)
 	return 1;
 }
 
+static void push_hook(void *owner, struct script_hook_numbers *n)
+{
+	lua_State *L = owner;
+
+	lua_pushfstring(L, "%s %s", n->plugin, n->hook);
+	lua_newtable(L);
+#define X(name) set_integer(L, #name, n->name);
+	SCRIPT_HOOK_NUMBERS(X)
+#undef X
+	set_integer(L, "p50_ns", histogram_percentile(&n->latency_ns, 50));
+	set_integer(L, "p99_ns", histogram_percentile(&n->latency_ns, 99));
+	lua_settable(L, -3);
+}
+
+/* stage:hooks() -> { ["plugin hook"] = { calls =, ... } } */
+static int l_hooks(lua_State *L)
+{
+	struct stage *s = stage_check(L);
+
+	lua_newtable(L);
+	script_each_hook(s->script, push_hook, L);
+	return 1;
+}
+
 /* log_to(file): where log lines of the specs go; debug level when asked */
 static int l_log_to(lua_State *L)
 {
@@ -436,7 +460,7 @@ int luaopen_bind_script(lua_State *L)
 		{ NULL, NULL },
 	};
 	static const luaL_Reg methods[] = {
-		{ "run", l_run }, { "spin", l_spin }, { "numbers", l_numbers },
+		{ "run", l_run }, { "spin", l_spin }, { "numbers", l_numbers }, { "hooks", l_hooks },
 		{ "start", l_start }, { "stop", l_stop }, { "lead", l_lead }, { "close", l_close },
 		{ NULL, NULL },
 	};
