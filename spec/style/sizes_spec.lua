@@ -32,10 +32,10 @@ describe("every file", function()
   local c = tree.files("^core/.+%.[ch]$", "^bin/.+%.[ch]$", "^spec/.+%.[ch]$")
   local text_files = tree.files("%.[ch]$", "%.lua$", "%.md$", "%.py$", "^Makefile$", "^bin/[^/.]+$")
 
-  it("is at most 600 lines long, a header 150", function()
+  it("is at most 600 lines long, a header 150; the reference may be longer, it is looked up, not read", function()
     local wrong = {}
     for _, path in ipairs(tree.files("%.[ch]$", "%.lua$", "%.py$")) do
-      local limit = path:find("%.h$") and HEADER or FILE
+      local limit = path:find("%.h$") and HEADER or path:find("^lua/meta/") and math.huge or FILE
       local lines = line_count(path)
       if lines > limit then wrong[#wrong + 1] = ("%s: %d lines"):format(path, lines) end
     end
