@@ -40,6 +40,7 @@ static void forget_answer(struct question *q)
 	else
 		arena_reset(&q->arena);
 	q->targets = NULL;
+	q->address = SLICE_NONE;
 	memset(&q->secret, 0, sizeof(q->secret));
 }
 

@@ -31,8 +31,11 @@
 	X(ACCEPT_LOGIN,       "accept_login",       "7.13")   \
 	X(ACCEPT_SENDER,      "accept_sender",      "7.1")    \
 	X(ACCEPT_RECIPIENT,   "accept_recipient",   "7.1")    \
+	X(ALIAS,              "alias",              "1.1")    \
 	X(ACCEPT_DATA,        "accept_data",        "7.1")    \
 	X(ACCEPT_MESSAGE,     "accept_message",     "7.1")    \
+	X(ACCEPT_DELIVERY,    "accept_delivery",    "7.1")    \
+	X(ON_ACCEPT,          "on_accept",          "7.1")    \
 	X(ON_DELETE,          "on_delete",          "7.1")
 
 enum hook {
@@ -90,12 +93,16 @@ struct question {
 			struct slice token;           /* TOKEN only */
 		} login;
 		struct { struct slice address; uint64_t size; bool body_8bit, smtputf8; } sender;
-		struct {
+		struct {                          /* ACCEPT_RECIPIENT, ALIAS */
 			struct slice address;         /* "" never; local part as given, domain lower case */
 			struct slice localpart, detail, domain;   /* detail: after '+', or "" */
 			uint64_t size;                /* SIZE= of MAIL, or 0 */
 		} recipient;
-		struct { const struct envelope *envelope; struct message *message; } data;
+		struct {                          /* ACCEPT_DATA to ON_ACCEPT */
+			const struct envelope *envelope;
+			struct message *message;      /* NULL with ACCEPT_DATA */
+			unsigned recipient;           /* ACCEPT_DELIVERY: index in the envelope */
+		} data;
 		struct {                          /* ON_DELETE */
 			struct slice mailbox, uidl;
 			uint64_t octets;
@@ -108,7 +115,9 @@ struct question {
 	struct verdict   verdict;
 	struct arena     arena;               /* what the answer fields point to */
 	struct identity  identity;            /* AUTH, TOKEN accepted; moved out by the session */
-	struct recipient_target *targets;     /* ACCEPT_RECIPIENT accepted: at least one */
+	struct recipient_target *targets;     /* ACCEPT_RECIPIENT accepted: at least one; ALIAS: addresses;
+	                                       * ACCEPT_DELIVERY: one when it goes elsewhere */
+	struct slice     address;             /* ACCEPT_SENDER: in place of the sender, or SLICE_NONE */
 	struct {                              /* SECRET accepted */
 		struct slice plain;               /* the password in clear (APOP, CRAM-MD5), or none */
 		struct slice salt, stored_key, server_key;   /* SCRAM-SHA-256 (RFC 5802, 3) */

@@ -155,6 +155,22 @@ static void add_target(struct question *q, struct recipient_target ***tail, char
 	*tail = &t->next;
 }
 
+/* The list of addresses at index. */
+static void read_addresses(lua_State *L, int index, struct question *q, struct recipient_target ***tail,
+                           const char *default_domain)
+{
+	for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, index); i++) {
+		struct slice address;
+
+		if (lua_rawgeti(L, index, i) != LUA_TSTRING)
+			luaL_error(L, "%s: address %d is a %s, not a text", hook_name(q->hook), (int)i,
+			           luaL_typename(L, -1));
+		address.ptr = lua_tolstring(L, -1, &address.len);
+		add_target(q, tail, NULL, arena_strdup(&q->arena, canonical(q, address, default_domain)));
+		lua_pop(L, 1);
+	}
+}
+
 /* mail.accept{ mailbox = ... } or { redirect = { ... } }: the options are on top. */
 static void read_targets(lua_State *L, struct question *q, const char *default_domain)
 {
@@ -166,18 +182,57 @@ static void read_targets(lua_State *L, struct question *q, const char *default_d
 	if (mailbox.len)
 		add_target(q, &tail, arena_strdup(&q->arena, canonical(q, mailbox, default_domain)),
 		           arena_strdup(&q->arena, q->recipient.address));
-	if (lua_getfield(L, options, "redirect") == LUA_TTABLE) {
-		for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, -1); i++) {
-			struct slice address;
-
-			lua_rawgeti(L, -1, i);
-			address.ptr = luaL_checklstring(L, -1, &address.len);
-			add_target(q, &tail, NULL,
-			           arena_strdup(&q->arena, canonical(q, address, default_domain)));
-			lua_pop(L, 1);
-		}
-	}
+	if (lua_getfield(L, options, "redirect") == LUA_TTABLE)
+		read_addresses(L, lua_gettop(L), q, &tail, default_domain);
 	lua_pop(L, 1);
+}
+
+/* mail.accept{ mailbox = ... } for one recipient: the options are on top. */
+static void read_filing(lua_State *L, struct question *q, const char *default_domain)
+{
+	struct recipient_target **tail = &q->targets;
+	int options = lua_gettop(L);
+	struct slice mailbox = name_field(L, options, "mailbox", false);
+
+	q->targets = NULL;
+	if (lua_getfield(L, options, "redirect") != LUA_TNIL)
+		wrong(L, q, "mail.accept{ redirect = ... }; redirect in accept_recipient");
+	lua_pop(L, 1);
+	if (mailbox.len)
+		add_target(q, &tail, arena_strdup(&q->arena, canonical(q, mailbox, default_domain)), NULL);
+}
+
+/* mail.accept{ address = ... } of a sender: the options are on top. */
+static void read_sender(lua_State *L, struct question *q)
+{
+	struct slice address = name_field(L, lua_gettop(L), "address", false), path;
+	struct address_parts parts;
+
+	if (!address.ptr)
+		return;
+	path = slice_from(arena_printf(&q->arena, "<%.*s>", SLICE_ARG(address)));
+	if (address_parse_path(&path, ADDRESS_EMPTY_OK | ADDRESS_UTF8, &q->arena, &parts) != ST_OK || path.len)
+		luaL_error(L, "\"%s\" is no address for a sender; \"\" is the null reverse-path", address.ptr);
+	if (parts.utf8 && !q->sender.smtputf8)
+		luaL_error(L, "the sender \"%s\" is not ASCII, and this mail came without SMTPUTF8",
+		           address.ptr);
+	q->address = parts.whole.len ? parts.whole : SLICE("");
+}
+
+/* "a@b.test" or { "a@b.test", ... } at index: what an alias stands for. */
+static void read_alias(lua_State *L, int index, struct question *q, const char *default_domain)
+{
+	struct recipient_target **tail = &q->targets;
+
+	if (lua_type(L, index) == LUA_TSTRING) {
+		lua_createtable(L, 1, 0);
+		lua_pushvalue(L, index);
+		lua_rawseti(L, -2, 1);
+		lua_replace(L, index);
+	}
+	if (lua_rawlen(L, index) == 0)
+		wrong(L, q, "an empty list");
+	read_addresses(L, index, q, &tail, default_domain);
 }
 
 /* accept{...} of the hooks that want more than a yes; the answer is at index. */
@@ -188,6 +243,10 @@ static void read_accept(lua_State *L, int index, struct question *q, const char 
 
 	if (q->hook == HOOK_ACCEPT_RECIPIENT && options)
 		read_targets(L, q, default_domain);
+	else if (q->hook == HOOK_ACCEPT_DELIVERY && options)
+		read_filing(L, q, default_domain);
+	else if (q->hook == HOOK_ACCEPT_SENDER && options)
+		read_sender(L, q);
 	else if (q->hook == HOOK_SECRET)
 		wrong(L, q, "mail.accept()");
 	else if ((q->hook == HOOK_AUTH || q->hook == HOOK_TOKEN) && user.ptr)
@@ -238,6 +297,9 @@ void answer_read(lua_State *L, struct question *q, const char *default_domain)
 		q->verdict.kind = VERDICT_ACCEPT;
 	} else if (lua_istable(L, first) && q->hook == HOOK_SECRET) {
 		read_secret(L, first, q);
+		q->verdict.kind = VERDICT_ACCEPT;
+	} else if (q->hook == HOOK_ALIAS && (lua_istable(L, first) || lua_type(L, first) == LUA_TSTRING)) {
+		read_alias(L, first, q, default_domain);
 		q->verdict.kind = VERDICT_ACCEPT;
 	} else {
 		lua_pushfstring(L, "a %s", luaL_typename(L, first));

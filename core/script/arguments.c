@@ -29,6 +29,14 @@ static void set_number(lua_State *L, const char *name, uint64_t n)
 
 /* ---- tables ---- */
 
+static void push_one_recipient(lua_State *L, const struct envelope_recipient *r)
+{
+	lua_createtable(L, 0, 3);
+	set_slice(L, "address", r->address);
+	set_slice(L, "mailbox", r->mailbox);
+	set_boolean(L, "discard", r->discard);
+}
+
 void arguments_push_envelope(lua_State *L, const struct envelope *e)
 {
 	lua_createtable(L, 0, 5);
@@ -38,10 +46,7 @@ void arguments_push_envelope(lua_State *L, const struct envelope *e)
 	set_boolean(L, "smtputf8", e->smtputf8);
 	lua_createtable(L, (int)e->recipient_count, 0);
 	for (unsigned i = 0; i < e->recipient_count; i++) {
-		lua_createtable(L, 0, 3);
-		set_slice(L, "address", e->recipients[i].address);
-		set_slice(L, "mailbox", e->recipients[i].mailbox);
-		set_boolean(L, "discard", e->recipients[i].discard);
+		push_one_recipient(L, &e->recipients[i]);
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
 	lua_setfield(L, -2, "recipients");
@@ -118,13 +123,25 @@ static int push_envelope(lua_State *L, struct question *q)
 	return 2;
 }
 
+/* envelope [, recipient], message: the header is final by now. */
+static int push_delivery(lua_State *L, struct question *q, struct handle **lent)
+{
+	bool one = q->hook == HOOK_ACCEPT_DELIVERY;
+
+	arguments_push_envelope(L, q->data.envelope);
+	if (one)
+		push_one_recipient(L, &q->data.envelope->recipients[q->data.recipient]);
+	view_push(L, q->data.message, false, lent);
+	return one ? 4 : 3;
+}
+
 int arguments_push(lua_State *L, struct question *q, struct handle **lent)
 {
 	static int (*const push[HOOK__COUNT])(lua_State *L, struct question *q) = {
 		[HOOK_ACCEPT_HELO] = push_helo, [HOOK_AUTH] = push_credentials, [HOOK_SECRET] = push_secret,
 		[HOOK_TOKEN] = push_token, [HOOK_ACCEPT_LOGIN] = push_identity,
 		[HOOK_ACCEPT_SENDER] = push_sender, [HOOK_ACCEPT_RECIPIENT] = push_recipient,
-		[HOOK_ACCEPT_DATA] = push_envelope,
+		[HOOK_ALIAS] = push_recipient, [HOOK_ACCEPT_DATA] = push_envelope,
 	};
 
 	session_push(L, q->facts);
@@ -134,6 +151,8 @@ int arguments_push(lua_State *L, struct question *q, struct handle **lent)
 		view_push(L, q->data.message, true, lent);
 		return 3;
 	}
+	if (q->hook == HOOK_ACCEPT_DELIVERY || q->hook == HOOK_ON_ACCEPT)
+		return push_delivery(L, q, lent);
 	if (q->hook == HOOK_ON_DELETE) {
 		lib_push_slice(L, q->deletion.mailbox);
 		deletion_push(L, q, lent);

@@ -10,11 +10,11 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "mail/address.h"
 #include "script/answer.h"
 #include "script/arguments.h"
 #include "script/plugin.h"
 #include "script/state.h"
+#include "script/targets.h"
 
 struct asking {
 	struct list      link;            /* in script->askings */
@@ -23,16 +23,13 @@ struct asking {
 	struct listener *listener;        /* whose turn it is */
 	struct call     *call;            /* NULL while the question is elsewhere */
 	struct handle   *lent;            /* message or deletion object in the plugin's hands */
-	/* redirect: addresses are resolved one by one by the next policy */
-	struct recipient_target *unresolved;
-	struct question *inner;
+	struct targets  *targets;         /* aliases and redirects being followed */
 };
 
 static const uint32_t core_answers = 1u << HOOK_AUTH | 1u << HOOK_SECRET | 1u << HOOK_TOKEN |
                                      1u << HOOK_ACCEPT_RECIPIENT;
 
 static void ask_listener(struct asking *a);
-static void resolve_next(struct asking *a);
 
 static struct listener *next_listener(struct script *s, const struct question *q, struct list *from)
 {
@@ -48,10 +45,7 @@ static struct listener *next_listener(struct script *s, const struct question *q
 static void free_asking(struct asking *a)
 {
 	handle_revoke(&a->lent);
-	if (a->inner) {
-		question_clear(a->inner);
-		free(a->inner);
-	}
+	targets_cancel(&a->targets);
 	list_remove(&a->link);
 	free(a);
 }
@@ -102,89 +96,30 @@ static void pass(struct asking *a)
 	hand_on(s, q);
 }
 
-/* ---- redirect ---- */
+/* ---- aliases and redirects ---- */
 
-static void take_targets(struct asking *a)
-{
-	struct question *q = a->question, *inner = a->inner;
-	struct recipient_target **tail = &q->targets;
-
-	while (*tail)
-		tail = &(*tail)->next;
-	for (struct recipient_target *t = inner->targets; t; t = t->next) {
-		struct recipient_target *copy = arena_alloc(&q->arena, sizeof(*copy));
-
-		copy->mailbox = arena_strdup(&q->arena, slice_from(t->mailbox));
-		copy->address = arena_strdup(&q->arena, slice_from(t->address));
-		*tail = copy;
-		tail = &copy->next;
-	}
-}
-
-static void on_resolved(void *owner, struct question *inner)
+static void on_targets(void *owner, bool settled)
 {
 	struct asking *a = owner;
-	struct question *q = a->question;
-	const char *address = a->unresolved->address;
 
-	if (inner->verdict.kind == VERDICT_ACCEPT && inner->targets) {
-		take_targets(a);
-		a->unresolved = a->unresolved->next;
-		resolve_next(a);
-		return;
-	}
-	log_warn("the target of a redirect is refused", "plugin", q->verdict.by, "target", address,
-	         "session", q->facts->id, "text", inner->verdict.text, NULL);
-	verdict_set(&q->verdict, inner->verdict.kind == VERDICT_TEMPFAIL ? VERDICT_TEMPFAIL : VERDICT_REJECT,
-	            inner->verdict.kind == VERDICT_TEMPFAIL ? "4.2.1" : "5.2.1",
-	            "This address is redirected to one that cannot receive");
-	q->targets = NULL;
-	settle(a);
-}
-
-static void resolve_next(struct asking *a)
-{
-	struct question *q = a->question, *inner = a->inner;
-	struct address_parts parts;
-	struct slice user, detail;
-
-	if (!a->unresolved) {
+	if (settled)
 		settle(a);
-		return;
-	}
-	question_begin(inner, HOOK_ACCEPT_RECIPIENT, on_resolved);
-	if (address_parse_mailbox(slice_from(a->unresolved->address), ADDRESS_UTF8, &q->arena, &parts) !=
-	    ST_OK) {
-		verdict_set(&inner->verdict, VERDICT_REJECT, "5.1.3", "not an address");
-		on_resolved(a, inner);
-		return;
-	}
-	address_split_detail(parts.plain, a->script->setup.config->recipient_delimiter, &user, &detail);
-	inner->recipient.address = parts.whole;
-	inner->recipient.localpart = user;
-	inner->recipient.detail = detail;
-	inner->recipient.domain = parts.domain;
-	inner->recipient.size = q->recipient.size;
-	question_ask(inner);
+	else
+		pass(a);
 }
 
-static void redirect(struct asking *a)
+/* The recipient has no mailbox yet: plugins may know what it stands for. */
+static bool wants_alias(struct script *s, const struct question *q)
 {
-	struct question *q = a->question;
+	return q->hook == HOOK_ACCEPT_RECIPIENT && targets_wanted(s, q);
+}
 
-	a->inner = MEM_NEW(struct question);
-	question_init(a->inner, a->script->setup.next_policy, q->facts, a);
-	a->unresolved = q->targets;
-	q->targets = NULL;
-	/* A mailbox named beside the addresses is resolved already. */
-	while (a->unresolved && a->unresolved->mailbox) {
-		struct recipient_target *t = a->unresolved;
-
-		a->unresolved = t->next;
-		t->next = q->targets;
-		q->targets = t;
-	}
-	resolve_next(a);
+static void pass_or_alias(struct asking *a)
+{
+	if (wants_alias(a->script, a->question))
+		targets_resolve(a->script, a->question, &a->targets, on_targets, a);
+	else
+		pass(a);
 }
 
 static bool needs_resolving(const struct recipient_target *t)
@@ -239,14 +174,14 @@ static void on_done(void *owner, enum call_outcome outcome)
 		if (a->listener)
 			ask_listener(a);
 		else
-			pass(a);
+			pass_or_alias(a);
 		return;
 	}
 	set_by(&q->verdict, plugin_name(a->listener->plugin));
 	if (q->hook == HOOK_ACCEPT_RECIPIENT && q->verdict.kind == VERDICT_ACCEPT && !q->targets)
-		pass(a);
-	else if (needs_resolving(q->targets))
-		redirect(a);
+		pass_or_alias(a);
+	else if (q->hook == HOOK_ACCEPT_RECIPIENT && needs_resolving(q->targets))
+		targets_resolve(a->script, q, &a->targets, on_targets, a);
 	else
 		settle(a);
 }
@@ -271,7 +206,7 @@ static void ask(struct policy *p, struct question *q)
 	struct listener *first = next_listener(s, q, &s->listeners[q->hook]);
 	struct asking *a;
 
-	if (!first) {
+	if (!first && !wants_alias(s, q)) {
 		hand_on(s, q);
 		return;
 	}
@@ -283,7 +218,10 @@ static void ask(struct policy *p, struct question *q)
 	list_append(&s->askings, &a->link);
 	q->work = a;
 	q->cancel = on_cancel;
-	ask_listener(a);
+	if (first)
+		ask_listener(a);
+	else
+		pass_or_alias(a);
 }
 
 void policy_init(struct script *s)

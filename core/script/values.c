@@ -141,7 +141,7 @@ static void check_strings(lua_State *L, const char *field)
 /* What mail.accept{...} may say. */
 static void check_options(lua_State *L)
 {
-	static const char *const known[] = { "mailbox", "redirect", "user", "quota", "text" };
+	static const char *const known[] = { "mailbox", "redirect", "address", "user", "quota", "text" };
 
 	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
 		bool found = false;

@@ -123,6 +123,9 @@ static void accepted(struct smtp_session *s, const struct verdict *v)
 		smtp_session_reset_transaction(s);
 		return;
 	}
+	if (machine_question(&s->machine)->address.ptr)
+		s->transaction.envelope.sender = arena_copy(&s->transaction.arena,
+		                                            machine_question(&s->machine)->address);
 	s->transaction.discard = v->kind == VERDICT_DISCARD;
 	s->transactions++;
 	if (s->idle_commands)                 /* neither progress nor idling; RSET tells */

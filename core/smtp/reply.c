@@ -21,6 +21,10 @@ static const struct { int reject, tempfail; const char *text, *later; } refusals
 	[HOOK_ACCEPT_DATA]       = { 554, 451, "Mail refused", "Mail refused for now, try again later" },
 	[HOOK_ACCEPT_MESSAGE]    = { 550, 451, "Message refused",
 	                             "Message refused for now, try again later" },
+	[HOOK_ACCEPT_DELIVERY]   = { 550, 450, "Delivery refused",
+	                             "Delivery refused for now, try again later" },
+	[HOOK_ON_ACCEPT]         = { 550, 451, "Message refused",
+	                             "Message refused for now, try again later" },
 };
 
 /* Enhanced codes that have reply codes of their own, wherever they come up. */

@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "mail/trace.h"
-#include "hook/message_header.h"
+#include "smtp/judge.h"
 #include "smtp/reply.h"
 
 void smtp_transaction_init(struct smtp_transaction *t)
@@ -82,8 +82,7 @@ void smtp_transaction_fail(struct smtp_transaction *t, int code, const char *sta
 	t->message = NULL;
 }
 
-/* The octets cannot be kept. */
-static void spool_failure(struct smtp_session *s, enum status st)
+void smtp_transaction_spool_failed(struct smtp_session *s, enum status st)
 {
 	struct smtp_transaction *t = &s->transaction;
 
@@ -106,7 +105,7 @@ static void store(struct smtp_session *s, struct slice octets)
 	enum status st = message_append(t->message, octets);
 
 	if (st != ST_OK)
-		spool_failure(s, st);
+		smtp_transaction_spool_failed(s, st);
 }
 
 void smtp_transaction_begin(struct smtp_session *s)
@@ -280,7 +279,7 @@ static void forget(struct smtp_session *s)
 	smtp_session_reset_transaction(s);
 }
 
-static void refuse(struct smtp_session *s, struct smtp_failure f, const char *recipient)
+void smtp_transaction_refuse(struct smtp_session *s, struct smtp_failure f, const char *recipient)
 {
 	struct smtp_transaction *t = &s->transaction;
 
@@ -295,7 +294,7 @@ static void refuse(struct smtp_session *s, struct smtp_failure f, const char *re
 	forget(s);
 }
 
-static void stored(struct smtp_session *s, bool discarded)
+void smtp_transaction_stored(struct smtp_session *s, bool discarded)
 {
 	struct smtp_transaction *t = &s->transaction;
 
@@ -345,16 +344,16 @@ static void delivered(void *owner, enum status st)
 	if (worst < t->envelope.recipient_count) {
 		const char *who = arena_strdup(&t->arena, t->envelope.recipients[worst].address);
 
-		refuse(s, smtp_reply_delivery(s, t->delivery.results[worst]), who);
+		smtp_transaction_refuse(s, smtp_reply_delivery(s, t->delivery.results[worst]), who);
 	} else if (st != ST_OK) {
-		refuse(s, smtp_reply_delivery(s, st), NULL);
+		smtp_transaction_refuse(s, smtp_reply_delivery(s, st), NULL);
 	} else {
-		stored(s, false);
+		smtp_transaction_stored(s, false);
 	}
 	smtp_session_leave(s, late);
 }
 
-static bool anybody(const struct smtp_transaction *t)
+bool smtp_transaction_wanted(const struct smtp_transaction *t)
 {
 	for (unsigned i = 0; i < t->envelope.recipient_count; i++)
 		if (!t->envelope.recipients[i].discard)
@@ -362,7 +361,7 @@ static bool anybody(const struct smtp_transaction *t)
 	return false;
 }
 
-static void deliver(struct smtp_session *s)
+void smtp_transaction_deliver(struct smtp_session *s)
 {
 	struct smtp_transaction *t = &s->transaction;
 	struct mailbox_provider *p = s->machine.mailboxes;
@@ -375,37 +374,6 @@ static void deliver(struct smtp_session *s)
 	t->delivering = true;
 	s->machine.wants = MACHINE_WAIT;
 	p->ops->deliver(p, &t->delivery);
-}
-
-/* What policy changed in the header reaches the octets.  False: the mail is refused. */
-static bool apply_changes(struct smtp_session *s)
-{
-	struct smtp_transaction *t = &s->transaction;
-	enum status st = message_header_apply(t->message);
-
-	if (st == ST_OK)
-		return true;
-	spool_failure(s, st);
-	refuse(s, t->failure, NULL);
-	return false;
-}
-
-static void judged(struct smtp_session *s, const struct verdict *v)
-{
-	struct smtp_transaction *t = &s->transaction;
-
-	s->state = SMTP_IDLE;
-	if (smtp_reply_refused(s, v)) {
-		log_info("message refused", "session", s->machine.facts.id, "id", t->id,
-		         "from", arena_strdup(&t->arena, t->envelope.sender),
-		         "status", v->status, "text", v->text, "by", v->by,
-		         "where", v->where[0] ? v->where : NULL, NULL);
-		forget(s);
-	} else if (v->kind == VERDICT_DISCARD || t->discard || !anybody(t)) {
-		stored(s, true);
-	} else if (apply_changes(s)) {
-		deliver(s);
-	}
 }
 
 /* Rules that are checked when all octets are there. */
@@ -425,7 +393,6 @@ static void check_whole(struct smtp_session *s)
 void smtp_transaction_finish(struct smtp_session *s)
 {
 	struct smtp_transaction *t = &s->transaction;
-	struct question *q = machine_question(&s->machine);
 
 	if (!t->failure.code && !t->begun)
 		begin_message(s, buf_len(&t->first_line) > 0);
@@ -433,11 +400,8 @@ void smtp_transaction_finish(struct smtp_session *s)
 	machine_observe(&s->machine, EVENT_DATA, slice_from(t->id), smtp_session_state_name(s), NULL,
 	                t->octets);
 	if (t->failure.code) {
-		refuse(s, t->failure, NULL);
+		smtp_transaction_refuse(s, t->failure, NULL);
 		return;
 	}
-	smtp_session_begin(s, HOOK_ACCEPT_MESSAGE);
-	q->data.envelope = &t->envelope;
-	q->data.message = t->message;
-	smtp_session_ask(s, judged);
+	smtp_judge_message(s);
 }

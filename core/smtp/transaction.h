@@ -37,6 +37,10 @@ struct smtp_transaction {
 	struct smtp_failure  failure;
 	uint64_t             chunk_left;      /* BDAT: octets of this chunk still to come */
 	bool                 chunk_last, chunk_refused;
+	unsigned             judged;          /* accept_delivery: the recipient at hand */
+	bool                 judging;         /* the loop over them runs */
+	struct smtp_failure  verdict;         /* of the recipient who decides, in the arena */
+	const char          *verdict_recipient;
 	struct delivery      delivery;
 	bool                 delivering;
 };
@@ -63,7 +67,19 @@ void smtp_transaction_watch_lines(struct smtp_session *s, struct slice octets);
 /* Remember why the message cannot be taken; the first reason stays. */
 void smtp_transaction_fail(struct smtp_transaction *t, int code, const char *status, const char *text);
 
-/* All octets are there: ask accept_message, deliver, reply, back to SMTP_IDLE. */
+/* All octets are there: check the whole, have it judged (judge.h), reply, back to SMTP_IDLE. */
 void smtp_transaction_finish(struct smtp_session *s);
+
+/* The ends of a message: each replies, and forgets the transaction.  recipient: on whose account it is
+ * refused, or NULL; it may live in the transaction.  discarded: nobody gets it, and nobody is told. */
+void smtp_transaction_deliver(struct smtp_session *s);
+void smtp_transaction_stored(struct smtp_session *s, bool discarded);
+void smtp_transaction_refuse(struct smtp_session *s, struct smtp_failure f, const char *recipient);
+
+/* Whether there is a recipient who is not discarded. */
+bool smtp_transaction_wanted(const struct smtp_transaction *t);
+
+/* The octets cannot be kept: logged, and t->failure says what the client is told. */
+void smtp_transaction_spool_failed(struct smtp_session *s, enum status st);
 
 #endif

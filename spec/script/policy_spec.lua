@@ -236,6 +236,50 @@ describe("secret", function()
   end)
 end)
 
+describe("accept_sender", function()
+  after_each(script.clean)
+  local FROM = { hook = "accept_sender", address = "a@b.test" }
+
+  it("may put another address in the sender's place", function()
+    assert.equal("list-bounces@example.test",
+      ask_with([[plugin:hook("accept_sender", function() return mail.accept { address = "list-bounces@Example.Test" } end)]], FROM).address)
+    assert.equal("", ask_with([[plugin:hook("accept_sender", function() return mail.accept { address = "" } end)]], FROM).address)
+    assert.is_nil(ask_with([[plugin:hook("accept_sender", function() return mail.accept() end)]], FROM).address)
+  end)
+
+  for address, why in pairs { ["no address"] = "is no address for a sender", ["a@b.test> SIZE=1"] = "is no address for a sender",
+    ["п@example.test"] = "came without SMTPUTF8" } do
+    it("is the plugin's mistake with " .. address, function()
+      local answer = ask_with(([[plugin:hook("accept_sender", function() return mail.accept { address = %q } end)]]):format(address), FROM)
+      assert.equal("tempfail", answer.kind)
+      assert.matches(why, script.log())
+    end)
+  end
+end)
+
+describe("accept_delivery", function()
+  after_each(script.clean)
+
+  it("sees envelope, recipient and the message, and may name another mailbox", function()
+    local answer = ask_with([[plugin:hook("accept_delivery", function(session, envelope, recipient, message)
+      assert(envelope.sender == "a@b.test" and recipient.mailbox == "bob@example.test")
+      return mail.accept { mailbox = message:header "X-Folder" .. "@Example.test" } end)]],
+      { hook = "accept_delivery", message = "X-Folder: spam\r\n\r\n" })
+    assert.same({ "spam@example.test for ?" }, answer.targets)
+  end)
+
+  it("may discard, and may not redirect nor change the header", function()
+    local question = { hook = "accept_delivery", message = "Subject: x\r\n\r\n" }
+    assert.equal("discard", ask_with([[plugin:hook("accept_delivery", function() return mail.discard() end)]], question).kind)
+    for text, why in pairs { ['return mail.accept { redirect = { "a@b.test" } }'] = "redirect in accept_recipient",
+      ['select(4, ...):add("X", "y")'] = "may be changed in accept_message only" } do
+      question = { hook = "accept_delivery", message = "Subject: x\r\n\r\n" }
+      assert.equal("tempfail", ask_with(([[plugin:hook("accept_delivery", function(...) %s end)]]):format(text), question).kind)
+      assert.matches(why, script.log())
+    end
+  end)
+end)
+
 -- Every hook behaves alike when its plugin does not.
 local questions = {
   accept_connection = {}, accept_helo = { name = "client.test" },
@@ -243,6 +287,8 @@ local questions = {
   secret = { mechanism = "APOP", user = "bob" }, token = { mechanism = "XOAUTH2", user = "b", token = "t" },
   accept_login = {}, accept_sender = { address = "a@b.test" },
   accept_recipient = { address = "bob@example.test" }, accept_data = {},
+  alias = { address = "bob@example.test" }, accept_delivery = { message = "Subject: x\r\n\r\n" },
+  on_accept = { message = "Subject: x\r\n\r\n" },
   accept_message = { message = "Subject: x\r\n\r\nbody\r\n" }, on_delete = {},
 }
 

@@ -129,3 +129,17 @@ describe("accept_sender", function()
     assert.equal(0, #peer.mails)
   end)
 end)
+
+describe("accept_sender", function()
+  it("may put another address in the sender's place", function()
+    for _, address in ipairs { "list-bounces@example.test", "" } do
+      local peer = smtp.peer { policy = function(q)
+        if q.hook == "accept_sender" then return { kind = "accept", address = address } end
+        return smtp.policy(q)
+      end }:hello():to_data()
+      assert.matches("^250 ", peer:say("Subject: x", "", "."))
+      assert.equal(address, peer.mails[1].envelope.sender)
+      assert.equal(("Return-Path: <%s>\r\n"):format(address), (peer.mails[1].octets:match "^[^\n]*\n"))
+    end
+  end)
+end)

@@ -118,7 +118,7 @@ static void fill(lua_State *L, struct asked *a)
 	case HOOK_ACCEPT_SENDER:
 		q->sender.address = stage_field(L, 2, "address");
 		break;
-	case HOOK_ACCEPT_RECIPIENT:
+	case HOOK_ACCEPT_RECIPIENT: case HOOK_ALIAS:
 		q->recipient.address = stage_field(L, 2, "address");
 		q->recipient.localpart = slice_head(q->recipient.address, slice_find(q->recipient.address, '@'));
 		q->recipient.domain = slice_skip(q->recipient.address, q->recipient.localpart.len + 1);
@@ -162,7 +162,12 @@ static struct maildrop *find_maildrop(lua_State *L)
 /* Strings of the table at 2 must live as long as the question: it keeps the table. */
 static int l_ask(lua_State *L)
 {
-	static const struct envelope envelope = { .sender = { "a@b.test", 8 } };
+	static struct envelope_recipient bob = {
+		.address = { "Bob@example.test", 16 }, .mailbox = { "bob@example.test", 16 },
+	};
+	static const struct envelope envelope = {
+		.sender = { "a@b.test", 8 }, .recipients = &bob, .recipient_count = 1,
+	};
 	struct stage *stage = stage_check(L);
 	struct asked *a;
 	struct facts *f;
@@ -187,7 +192,8 @@ static int l_ask(lua_State *L)
 	lua_setiuservalue(L, -2, 2);
 	question_begin(&a->q, hook, on_answered);
 	fill(L, a);
-	if (hook == HOOK_ACCEPT_MESSAGE) {
+	if (hook == HOOK_ACCEPT_MESSAGE || hook == HOOK_ACCEPT_DELIVERY || hook == HOOK_ON_ACCEPT) {
+		a->q.data.recipient = 0;
 		a->q.data.envelope = &envelope;
 		a->q.data.message = push_message(L);
 		lua_setfield(L, 2, "message_object");
@@ -225,7 +231,7 @@ static void push_targets(lua_State *L, const struct recipient_target *t)
 {
 	lua_newtable(L);
 	for (lua_Integer i = 1; t; t = t->next, i++) {
-		lua_pushfstring(L, "%s for %s", t->mailbox, t->address);
+		lua_pushfstring(L, "%s for %s", t->mailbox ? t->mailbox : "?", t->address ? t->address : "?");
 		lua_rawseti(L, -2, i);
 	}
 	lua_setfield(L, -2, "targets");
@@ -253,6 +259,7 @@ static int l_answer(lua_State *L)
 	lua_setfield(L, -2, "quota_octets");
 	push_targets(L, q->targets);
 	set_slice(L, "plain", q->secret.plain);
+	set_slice(L, "address", q->address);
 	set_slice(L, "salt", q->secret.salt);
 	lua_pushinteger(L, q->secret.iterations);
 	lua_setfield(L, -2, "iterations");

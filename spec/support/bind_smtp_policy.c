@@ -117,6 +117,9 @@ void bind_smtp_question(lua_State *L, const struct question *q)
 		break;
 	case HOOK_ACCEPT_DATA:
 	case HOOK_ACCEPT_MESSAGE:
+	case HOOK_ACCEPT_DELIVERY:
+	case HOOK_ON_ACCEPT:
+		bind_smtp_number(L, "recipient", q->hook == HOOK_ACCEPT_DELIVERY ? q->data.recipient + 1 : 0);
 		bind_smtp_envelope(L, q->data.envelope);
 		lua_setfield(L, -2, "envelope");
 		if (q->data.message) {
@@ -168,6 +171,10 @@ void bind_smtp_answer(lua_State *L, struct question *q)
 
 	if (plain)
 		q->secret.plain = arena_copy(&q->arena, slice_from(plain));
+	const char *address = bind_smtp_text(L, -1, "address", NULL);
+
+	if (address)
+		q->address = address[0] ? arena_copy(&q->arena, slice_from(address)) : SLICE("");
 	/* add = "X-A: b": what a plugin does with message:add */
 	const char *field = bind_smtp_text(L, -1, "add", NULL);
 	struct slice value = slice_from(field), name;

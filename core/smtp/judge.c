@@ -1,0 +1,173 @@
+/* accept_message, accept_delivery, on_accept.
+ *
+ * One answer stands for all recipients (RFC 5321, 4.1.1.4), so a recipient who is refused here refuses
+ * the whole mail, before anybody has it; a permanent reason goes before a temporary one. */
+#include "smtp/judge.h"
+
+#include "base/log.h"
+#include "hook/message_header.h"
+#include "smtp/reply.h"
+
+static void log_refused(struct smtp_session *s, const struct verdict *v)
+{
+	struct smtp_transaction *t = &s->transaction;
+
+	log_info("message refused", "session", s->machine.facts.id, "id", t->id,
+	         "from", arena_strdup(&t->arena, t->envelope.sender),
+	         "status", v->status, "text", v->text, "by", v->by,
+	         "where", v->where[0] ? v->where : NULL, NULL);
+}
+
+/* The verdict refuses the whole message: say so and forget it. */
+static bool refused(struct smtp_session *s, const struct verdict *v)
+{
+	if (!smtp_reply_refused(s, v))
+		return false;
+	log_refused(s, v);
+	smtp_session_reset_transaction(s);
+	return true;
+}
+
+static bool listened(const struct smtp_session *s, enum hook hook)
+{
+	return s->machine.policy && s->machine.policy->hooks & 1u << hook;
+}
+
+static void ask(struct smtp_session *s, enum hook hook, unsigned recipient, smtp_answered_fn *answered)
+{
+	struct question *q = machine_question(&s->machine);
+
+	smtp_session_begin(s, hook);
+	q->data.envelope = &s->transaction.envelope;
+	q->data.message = s->transaction.message;
+	q->data.recipient = recipient;
+	smtp_session_ask(s, answered);
+}
+
+/* ---- before the last step ---- */
+
+static void go_ahead(struct smtp_session *s, const struct verdict *v)
+{
+	if (!refused(s, v))
+		smtp_transaction_deliver(s);
+}
+
+static void all_judged(struct smtp_session *s)
+{
+	struct smtp_transaction *t = &s->transaction;
+
+	if (t->verdict.code)
+		smtp_transaction_refuse(s, t->verdict, t->verdict_recipient);
+	else if (!smtp_transaction_wanted(t))
+		smtp_transaction_stored(s, true);
+	else if (listened(s, HOOK_ON_ACCEPT))
+		ask(s, HOOK_ON_ACCEPT, 0, go_ahead);
+	else
+		smtp_transaction_deliver(s);
+}
+
+/* ---- one recipient after the other ---- */
+
+static void keep_refusal(struct smtp_session *s, const struct verdict *v)
+{
+	struct smtp_transaction *t = &s->transaction;
+	struct smtp_failure f;
+
+	if (!smtp_reply_refusal(s, v, &f) || (t->verdict.code && (t->verdict.code >= 500 || f.code < 500)))
+		return;
+	log_refused(s, v);
+	/* The question's words are gone with the next question. */
+	f.status = arena_strdup(&t->arena, slice_from(f.status));
+	f.text = arena_strdup(&t->arena, slice_from(f.text));
+	t->verdict = f;
+	t->verdict_recipient = arena_strdup(&t->arena, t->envelope.recipients[t->judged].address);
+}
+
+/* Another mailbox; one that gets the message anyway gets one copy. */
+static void file_into(struct smtp_transaction *t, const char *mailbox)
+{
+	struct envelope_recipient *r = &t->envelope.recipients[t->judged];
+
+	r->mailbox = arena_copy(&t->arena, slice_from(mailbox));
+	for (unsigned i = 0; i < t->envelope.recipient_count; i++)
+		if (i != t->judged && !t->envelope.recipients[i].discard &&
+		    slice_eq(t->envelope.recipients[i].mailbox, r->mailbox))
+			r->discard = true;
+}
+
+static void ask_recipients(struct smtp_session *s);
+
+static void recipient_judged(struct smtp_session *s, const struct verdict *v)
+{
+	struct smtp_transaction *t = &s->transaction;
+	const struct recipient_target *target = machine_question(&s->machine)->targets;
+
+	if (v->kind == VERDICT_DISCONNECT) {
+		(void)refused(s, v);
+		return;
+	}
+	if (v->kind == VERDICT_DISCARD)
+		t->envelope.recipients[t->judged].discard = true;
+	else if (v->kind == VERDICT_ACCEPT && target)
+		file_into(t, target->mailbox);
+	else
+		keep_refusal(s, v);
+	t->judged++;
+	if (!t->judging)
+		ask_recipients(s);
+}
+
+/* A loop, for a thousand of them may be answered at once. */
+static void ask_recipients(struct smtp_session *s)
+{
+	struct smtp_transaction *t = &s->transaction;
+
+	t->judging = true;
+	while (t->judged < t->envelope.recipient_count) {
+		unsigned at = t->judged;
+
+		if (t->envelope.recipients[at].discard) {
+			t->judged++;
+			continue;
+		}
+		ask(s, HOOK_ACCEPT_DELIVERY, at, recipient_judged);
+		if (s->state == SMTP_CLOSED)
+			return;
+		if (t->judged == at) {
+			t->judging = false;           /* the answer is on its way */
+			return;
+		}
+	}
+	t->judging = false;
+	all_judged(s);
+}
+
+/* ---- the whole message ---- */
+
+static void judged(struct smtp_session *s, const struct verdict *v)
+{
+	struct smtp_transaction *t = &s->transaction;
+
+	s->state = SMTP_IDLE;
+	if (refused(s, v))
+		return;
+	if (v->kind == VERDICT_DISCARD || t->discard || !smtp_transaction_wanted(t)) {
+		smtp_transaction_stored(s, true);
+		return;
+	}
+	enum status st = message_header_apply(t->message);
+
+	if (st != ST_OK) {
+		smtp_transaction_spool_failed(s, st);
+		smtp_transaction_refuse(s, t->failure, NULL);
+	} else if (listened(s, HOOK_ACCEPT_DELIVERY)) {
+		ask_recipients(s);
+	} else {
+		all_judged(s);
+	}
+}
+
+void smtp_judge_message(struct smtp_session *s)
+{
+	ask(s, HOOK_ACCEPT_MESSAGE, 0, judged);
+}
