@@ -289,15 +289,18 @@ static int l_asked_gc(lua_State *L)
 
 /* ---- events ---- */
 
-/* stage:event(session, kind number, line) */
+/* stage:event(session, kind number, line, "reject": its verdict) */
 static int l_event(lua_State *L)
 {
 	struct stage *stage = stage_check(L);
 	struct event e = { .facts = stage_check_session(L, 2), .kind = luaL_checkinteger(L, 3) };
 	struct observer *o = script_observer(stage->script);
+	const struct verdict rejected = { .kind = VERDICT_REJECT };
 
 	if (lua_isstring(L, 4))
 		e.line.ptr = lua_tolstring(L, 4, &e.line.len);
+	if (slice_eq(slice_from(lua_tostring(L, 5)), SLICE("reject")))
+		e.verdict = &rejected;
 	o->event(o, &e);
 	return 0;
 }
