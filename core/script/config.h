@@ -26,10 +26,14 @@ struct config_listener {
 	const char    *where;             /* "moonpost.lua:12", for messages */
 };
 
+/* What a plugin's hooks answer while it is left alone because it failed too often. */
+enum config_on_failure { CONFIG_ON_FAILURE_TEMPFAIL, CONFIG_ON_FAILURE_SKIP };
+
 struct config_plugin {
 	const char *name;                 /* "auth_users" (plugin path) or a path with a slash */
 	const char *file;                 /* the file that was found */
 	bool        trusted;
+	enum config_on_failure on_failure;
 	int         options;              /* index into the options kept by config (core/script's own) */
 	const char *where;
 };
@@ -85,6 +89,8 @@ struct config {
 		uint32_t parallel_calls;                  /* children of one call: 100 */
 		uint32_t background_calls;                /* of mail.spawn, per worker: 100 */
 		uint32_t background_cpu_ms, background_wall_ms;   /* of each: 1 s, 1 h (0: none) */
+		uint32_t breaker_failures;                /* 20; 0: off */
+		uint32_t breaker_window_ms, breaker_pause_ms;     /* 60 s, 30 s */
 		uint32_t timers;                          /* of one plugin: 100 */
 		uint32_t start_wall_ms, stop_wall_ms;     /* on_start, on_stop: 10 s, 5 s */
 	} lua;

@@ -33,6 +33,10 @@ static const struct config_choice services[] = {
 	{ NULL, 0 },
 };
 
+static const struct config_choice on_failure[] = {
+	{ "tempfail", CONFIG_ON_FAILURE_TEMPFAIL }, { "skip", CONFIG_ON_FAILURE_SKIP }, { NULL, 0 },
+};
+
 enum { HOUR = 3600, DAY = 86400 };
 #define KIB 1024.0
 #define MIB (1024.0 * 1024)
@@ -313,6 +317,15 @@ static const struct config_key file_keys[] = {
 	KEY("lua.background_wall", MS, lua.background_wall_ms,
 	    "time of one background call, waits included; 0: no limit",
 	    .unit = "seconds", .max = 7 * DAY),
+	KEY("lua.breaker_failures", U32, lua.breaker_failures,
+	    "failures of a plugin after which it is left alone for a while; 0: never",
+	    .max = 1000000),
+	KEY("lua.breaker_window", MS, lua.breaker_window_ms,
+	    "time within which they must fall",
+	    .unit = "seconds", .min = 0.001, .max = DAY),
+	KEY("lua.breaker_pause", MS, lua.breaker_pause_ms,
+	    "how long it is left alone before one call is tried",
+	    .unit = "seconds", .min = 0.001, .max = DAY),
 	KEY("lua.timers", U32, lua.timers,
 	    "timers of one plugin (plugin:every)",
 	    .min = 0, .max = 100000),
@@ -364,6 +377,9 @@ static const struct config_key certificate_keys[] = {
 static const struct config_key plugin_keys[] = {
 	KEY("trusted", BOOL, trusted,
 	    "without sandbox: io, os and all of Lua"),
+	KEY("on_failure", CHOICE, on_failure,
+	    "while it is left alone: its hooks fail for now, or are not asked",
+	    .choices = on_failure),
 	KEY("options", CUSTOM, options,
 	    "what the plugin's own plugin:options{} asks for",
 	    .read = config_parts_options, .shape = "table"),

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "script/arguments.h"
+#include "script/breaker.h"
 #include "script/mailbox.h"
 #include "script/plugin.h"
 #include "script/state.h"
@@ -151,6 +152,7 @@ static void on_done(void *owner, enum call_outcome outcome)
 
 	g->call = NULL;
 	handle_revoke(&g->lent);
+	breaker_tell(CONTAINER_OF(g->at, struct backend, link)->plugin, outcome == CALL_OK);
 	if (outcome != CALL_OK)
 		set_result(g, ST_TEMPFAIL);
 	else if (g->stored)
@@ -178,6 +180,10 @@ static void deliver_next(struct delivering *g)
 		b = CONTAINER_OF(g->at, struct backend, link);
 		if (!b->appends) {
 			g->at = g->at->next;
+			continue;
+		}
+		if (breaker_ask(b->plugin, "mailbox", false) != BREAKER_CALL) {
+			set_result(g, ST_TEMPFAIL);
 			continue;
 		}
 		g->stored = false;

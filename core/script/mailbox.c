@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/place.h"
+#include "script/breaker.h"
 #include "script/plugin.h"
 #include "script/session.h"
 #include "script/state.h"
@@ -123,6 +124,7 @@ static void on_done(void *owner, enum call_outcome outcome)
 	struct opening *o = owner;
 
 	o->call = NULL;
+	breaker_tell(o->drop->backend->plugin, outcome == CALL_OK);
 	if (outcome != CALL_OK) {
 		settle(o, ST_TEMPFAIL);
 	} else if (o->mine) {
@@ -151,6 +153,11 @@ static void ask_backend(struct opening *o)
 		return;
 	}
 	b = CONTAINER_OF(o->at, struct backend, link);
+	/* Never skipped: the next one might take the mailbox for its own. */
+	if (breaker_ask(b->plugin, "mailbox", false) != BREAKER_CALL) {
+		settle(o, ST_TEMPFAIL);
+		return;
+	}
 	o->drop = drop_new(o->script, b, slice_from(o->mailbox), o->facts);
 	if (drop_lock(o->drop) != ST_OK) {
 		settle(o, ST_BUSY);

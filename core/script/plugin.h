@@ -6,6 +6,7 @@
 
 #include "base/list.h"
 #include "hook/facts.h"
+#include "script/breaker.h"
 #include "script/config.h"
 
 struct script;
@@ -25,6 +26,7 @@ struct plugin {
 	unsigned      timer_count;
 	struct list   paths;              /* struct plugin_path: files its options name */
 	uint64_t      failures;
+	struct breaker breaker;
 };
 
 struct plugin_path { struct list link; char *path; };

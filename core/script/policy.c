@@ -12,6 +12,8 @@
 #include "base/mem.h"
 #include "script/answer.h"
 #include "script/arguments.h"
+#include "script/breaker.h"
+#include "script/lib_hooks.h"
 #include "script/plugin.h"
 #include "script/state.h"
 #include "script/targets.h"
@@ -160,15 +162,11 @@ static int run_hook(lua_State *L)
 	return call_function(L, arguments, 2, when_returned, a);
 }
 
-static void on_done(void *owner, enum call_outcome outcome)
+/* The plugin has spoken, or was not asked. */
+static void go_on(struct asking *a)
 {
-	struct asking *a = owner;
 	struct question *q = a->question;
 
-	a->call = NULL;
-	handle_revoke(&a->lent);
-	if (outcome != CALL_OK)
-		answer_failed(q);
 	if (q->verdict.kind == VERDICT_NONE) {
 		a->listener = next_listener(a->script, q, &a->listener->link);
 		if (a->listener)
@@ -186,10 +184,30 @@ static void on_done(void *owner, enum call_outcome outcome)
 		settle(a);
 }
 
+static void on_done(void *owner, enum call_outcome outcome)
+{
+	struct asking *a = owner;
+
+	a->call = NULL;
+	handle_revoke(&a->lent);
+	breaker_tell(a->listener->plugin, outcome == CALL_OK);
+	if (outcome != CALL_OK)
+		answer_failed(a->question);
+	go_on(a);
+}
+
 static void ask_listener(struct asking *a)
 {
 	struct listener *l = a->listener;
+	bool may_skip = hook_row_of(a->question->hook)->kind != HOOK_KIND_LAST;
+	enum breaker_advice advice = breaker_ask(l->plugin, l->hook, may_skip);
 
+	if (advice != BREAKER_CALL) {
+		if (advice == BREAKER_TEMPFAIL)
+			answer_failed(a->question);
+		go_on(a);
+		return;
+	}
 	a->call = call_new(a->script, l->plugin, l->hook, on_done, a);
 	if (!a->call) {
 		on_done(a, CALL_FAILED);
