@@ -118,27 +118,14 @@ static void drop(struct call *c)
 		gone(owner);
 }
 
-/* "plugins/one.lua:12: ": where the plugin waits. */
-static void where_it_waits(lua_State *co, char *out, size_t size)
-{
-	lua_Debug ar;
-
-	*out = '\0';
-	for (int level = 0; lua_getstack(co, level, &ar); level++)
-		if (lua_getinfo(co, "Sl", &ar) && ar.currentline > 0) {
-			snprintf(out, size, "%s:%d: ", ar.short_src, ar.currentline);
-			return;
-		}
-}
-
 static void on_wall(void *owner)
 {
 	struct call *c = owner;
 	char where[LUA_IDSIZE + 16], text[sizeof(where) + 80];
 
-	where_it_waits(c->co, where, sizeof(where));
-	snprintf(text, sizeof(text), "%sno answer after %u ms (%s)", where, c->wall_ms,
-	         c->wall_key);
+	failure_where(c->co, where, sizeof(where));
+	snprintf(text, sizeof(text), "%s%sno answer after %u ms (%s)", where, *where ? ": " : "",
+	         c->wall_ms, c->wall_key);
 	stop_waiting(c);
 	failure_log(c, text, NULL);
 	finish(c, CALL_TIMEOUT, clock_ns());
@@ -241,7 +228,7 @@ struct call *call_new(struct script *s, struct plugin *p, const char *hook, call
 	c->children = 0;
 	free(c->failure);
 	c->failure = NULL;
-	c->cancelled = c->waiting = false;
+	c->cancelled = c->waiting = c->detached = false;
 	c->arguments = 0;
 	c->wall_ms = s->setup.config->lua.wall_ms;
 	c->wall_key = "lua.wall";
@@ -283,6 +270,7 @@ void call_background(struct call *c)
 	const struct config *config = c->script->setup.config;
 
 	c->wall_ms = config->lua.background_wall_ms;
+	c->detached = true;
 	c->wall_key = "lua.background_wall";
 	c->budget.limit = guard_ticks(config->lua.background_cpu_ms);
 	c->budget.key = "lua.background_cpu";

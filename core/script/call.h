@@ -44,6 +44,7 @@ struct call {
 	bool            running;          /* inside lua_resume */
 	bool            cancelled;        /* while running */
 	int             arguments;        /* call_start_later: of the first turn, which is to come */
+	bool            detached;         /* no session waits for it: it may live to the very end */
 	bool            waiting;          /* an operation is in flight: op, cancel */
 	void           *op;
 	call_cancel_fn *cancel;

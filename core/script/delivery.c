@@ -58,10 +58,26 @@ static void cancel(struct delivery *d)
 
 	d->cancel = NULL;
 	d->work = NULL;
-	if (g->call)
-		call_cancel(g->call);
-	else if (g->inner.cancel)
+	if (g->call) {
+		handle_revoke(&g->lent);
+		g->delivery = NULL;
+		call_cancel(g->call);             /* on_gone frees */
+		return;
+	}
+	if (g->inner.cancel)
 		g->inner.cancel(&g->inner);
+	free_delivering(g);
+}
+
+/* Cancelled, by its session or by the end of the script. */
+static void on_gone(void *owner)
+{
+	struct delivering *g = owner;
+
+	if (g->delivery) {
+		g->delivery->cancel = NULL;
+		g->delivery->work = NULL;
+	}
 	free_delivering(g);
 }
 
@@ -192,6 +208,7 @@ static void deliver_next(struct delivering *g)
 			set_result(g, ST_TEMPFAIL);
 			continue;
 		}
+		g->call->gone = on_gone;
 		g->call->session = g->delivery->facts->id;
 		call_start(g->call, run_append);
 		return;

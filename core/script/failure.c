@@ -2,6 +2,7 @@
  * may be the very failure. */
 #include "script/failure.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,9 +54,29 @@ static int l_report(lua_State *L)
 	return 0;
 }
 
-void failure_log(struct call *c, const char *text, const char *traceback)
+void failure_where(lua_State *L, char *out, size_t size)
+{
+	lua_Debug ar;
+
+	*out = '\0';
+	for (int level = 0; lua_getstack(L, level, &ar); level++)
+		if (lua_getinfo(L, "Sl", &ar) && ar.currentline > 0) {
+			snprintf(out, size, "%s:%d", ar.short_src, ar.currentline);
+			return;
+		}
+}
+
+char *failure_function(struct call *c)
 {
 	struct report r = { .call = c };
+
+	(void)script_protect(c->script, l_place, &r, READ_MS, NULL);
+	return r.function;
+}
+
+void failure_log(struct call *c, const char *text, const char *traceback)
+{
+	char *function;
 
 	if (c->parent) {
 		free(c->failure);
@@ -63,10 +84,10 @@ void failure_log(struct call *c, const char *text, const char *traceback)
 		return;
 	}
 	plugin_failed(c->plugin);
-	(void)script_protect(c->script, l_place, &r, READ_MS, NULL);
+	function = failure_function(c);
 	log_error("plugin failed", "plugin", plugin_name(c->plugin), "hook", c->hook, "function",
-	          r.function, "session", c->session, "error", text, NULL);
-	free(r.function);
+	          function, "session", c->session, "error", text, NULL);
+	free(function);
 	if (traceback)
 		log_debug("plugin traceback", "plugin", plugin_name(c->plugin), "traceback", traceback,
 		          NULL);

@@ -16,6 +16,7 @@
 #include "script/files.h"
 #include "script/job.h"
 #include "script/plugin.h"
+#include "script/resource.h"
 #include "script/state.h"
 #include "script/view.h"
 
@@ -310,13 +311,16 @@ static int l_sync(lua_State *L)
 
 /* ---- locks ---- */
 
+struct lock { struct resource *resource; int fd; };
+
 static int l_unlock(lua_State *L)
 {
-	int *fd = luaL_checkudata(L, 1, lock_metatable);
+	struct lock *lock = luaL_checkudata(L, 1, lock_metatable);
 
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
+	if (lock->fd >= 0)
+		close(lock->fd);
+	lock->fd = -1;
+	resource_close(&lock->resource);
 	return 0;
 }
 
@@ -325,9 +329,9 @@ static void push_lock(lua_State *L)
 	static const luaL_Reg methods[] = {
 		{ "close", l_unlock }, { "__gc", l_unlock }, { "__close", l_unlock }, { NULL, NULL },
 	};
-	int *fd = lua_newuserdatauv(L, sizeof(*fd), 0);
+	struct lock *lock = lua_newuserdatauv(L, sizeof(*lock), 0);
 
-	*fd = -1;
+	*lock = (struct lock){ NULL, -1 };
 	if (luaL_newmetatable(L, lock_metatable)) {
 		luaL_setfuncs(L, methods, 0);
 		lua_pushvalue(L, -1);
@@ -342,12 +346,15 @@ static void push_lock(lua_State *L)
 static int when_locked(lua_State *L, int status, lua_KContext context)
 {
 	struct files_request *r = &((struct file_job *)job_result(L))->request;
+	struct lock *lock;
 
 	(void)status, (void)context;
 	if (r->error)
 		return fail(L, r);
-	*(int *)luaL_checkudata(L, 2, lock_metatable) = r->fd;
+	lock = luaL_checkudata(L, 2, lock_metatable);
+	lock->fd = r->fd;
 	r->fd = -1;
+	lock->resource = resource_open(L, "lock");
 	lua_pushvalue(L, 2);
 	return 1;
 }

@@ -121,14 +121,14 @@ void lifecycle_forget(struct script *s)
 
 void script_start(struct script *s, script_done_fn *done, void *owner)
 {
-	s->started = true;
+	s->started = s->cut_off = true;
 	every_look(s);
 	run_all(s, &s->starts, s->setup.config->lua.start_wall_ms, "lua.start_wall", done, owner);
 }
 
 void script_stop(struct script *s, script_done_fn *done, void *owner)
 {
-	s->started = false;
+	s->started = s->cut_off = false;
 	every_look(s);
 	run_all(s, &s->stops, s->setup.config->lua.stop_wall_ms, "lua.stop_wall", done, owner);
 }

@@ -149,6 +149,7 @@ static void observe(struct script *s, struct listener *l, const struct event *e)
 	}
 	s->observing++;
 	c->gone = on_gone;
+	c->detached = true;
 	c->session = o->facts.id;
 	c->fn = l->fn;
 	call_start_later(c, run_observer);

@@ -16,6 +16,7 @@
 #include "script/observer.h"
 #include "script/plugin.h"
 #include "script/policy.h"
+#include "script/resource.h"
 #include "script/sandbox.h"
 #include "script/session.h"
 #include "script/users.h"
@@ -120,7 +121,8 @@ static bool load_plugins(struct script *s, char **error)
 static void init_lists(struct script *s)
 {
 	struct list *lists[] = { &s->calls, &s->idle_calls, &s->askings, &s->opens, &s->readings,
-	                         &s->plugins, &s->starts, &s->stops, &s->observers, &s->backends, &s->drops };
+	                         &s->resources, &s->plugins, &s->starts, &s->stops, &s->observers,
+	                         &s->backends, &s->drops };
 
 	for (size_t i = 0; i < COUNT_OF(lists); i++)
 		list_init(lists[i]);
@@ -177,11 +179,30 @@ static void free_ledger(struct script *s)
 		plugin_free(CONTAINER_OF(link, struct plugin, link));
 }
 
-void script_free(struct script *s)
+static int l_collect(lua_State *L)
+{
+	lua_gc(L, LUA_GCCOLLECT, 0);
+	return 0;
+}
+
+/* Everything of the plugins, and a word about what they forgot. */
+static void close_lua(struct script *s)
 {
 	struct guard_budget budget = { .limit = guard_ticks(CLOSE_MS) };
 	struct guard_frame before;
 
+	/* Twice: what finalizers let go of is collected by the second. */
+	if (!list_empty(&s->resources) && script_protect(s, l_collect, NULL, CLOSE_MS, NULL) &&
+	    script_protect(s, l_collect, NULL, CLOSE_MS, NULL) && !s->cut_off)
+		resource_report_held(s);
+	guard_enter(&s->guard, s->L, &budget, &before);
+	lua_close(s->L);
+	guard_leave(&s->guard, &before);
+	resource_report_lost(s);
+}
+
+void script_free(struct script *s)
+{
 	if (!s)
 		return;
 	policy_stop(s);
@@ -189,13 +210,11 @@ void script_free(struct script *s)
 	lifecycle_forget(s);
 	LIST_EACH(&s->plugins, link)
 		every_stop(CONTAINER_OF(link, struct plugin, link));
+	resource_report_calls(s);
 	call_free_all(s);
 	deletion_forget(s, NULL);
-	if (s->L) {
-		guard_enter(&s->guard, s->L, &budget, &before);
-		lua_close(s->L);
-		guard_leave(&s->guard, &before);
-	}
+	if (s->L)
+		close_lua(s);
 	free_ledger(s);
 	users_forget(s);
 	map_free(&s->locks, NULL);

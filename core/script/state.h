@@ -28,6 +28,7 @@ struct script {
 	struct list             askings;          /* policy.c: questions in flight */
 	struct list             opens;            /* mailbox.c: openings in flight */
 	struct list             readings;         /* deletion.c */
+	struct list             resources;        /* struct resource: what plugins hold */
 	struct list             plugins;          /* struct plugin */
 	struct list             listeners[HOOK__COUNT];   /* struct listener, first asked first */
 	struct list             starts, stops;    /* struct listener of on_start, on_stop */
@@ -40,6 +41,7 @@ struct script {
 	unsigned char           verified_key[32];
 	struct lifecycle       *lifecycle;        /* on_start or on_stop hooks under way */
 	bool                    started, leading; /* timers run; those for one worker too */
+	bool                    cut_off;          /* ended before its on_stop hooks had their turn */
 	unsigned                background;       /* lib_spawn.c: calls in flight */
 	unsigned                observing;        /* observer.c: calls in flight */
 	uint64_t                dropped;          /* events that observers were too slow for */

@@ -136,12 +136,18 @@ function M.commit(stage, drop, indexes)
   return drop:status()
 end
 
-function M.clean()
-  bind.log_to("/dev/null")
+---End all stages.  What a plugin forgot fails the spec, unless it says script.clean(true) to look at it.
+---@return string? # with true: the log
+function M.clean(leaks)
   for _, stage in ipairs(stages) do stage:close() end
   stages = {}
+  local log = M.log_file and M.read(M.log_file) or ""
+  bind.log_to("/dev/null")
   for _, folder in ipairs(folders) do shell(("rm -rf '%s'"):format(folder)) end
   folders = {}
+  local found = log:match("[^\n]*plugin leak[^\n]*")
+  if found and leaks ~= true then error(found, 2) end
+  return leaks == true and log or nil
 end
 
 return M

@@ -315,6 +315,8 @@ function Server:stop()
   if text:find("Sanitizer", 1, true) or text:find("runtime error:", 1, true) then
     error("the sanitizers complained:\n" .. text:sub((text:find("Sanitizer", 1, true) or 1) - 300), 2)
   end
+  local leak = text:match("[^\n]*plugin leak[^\n]*")
+  if leak then error("a plugin forgot something:\n" .. leak, 2) end
   if how ~= "gone" and not (how == "exited" and code == 0) then
     error(("the server ended with %s %d:\n%s"):format(how, code, text:sub(-3000)), 2)
   end
