@@ -25,6 +25,7 @@
 #define HOOK_LIST(X)                                      \
 	X(ACCEPT_CONNECTION,  "accept_connection",  "7.0")    \
 	X(ACCEPT_HELO,        "accept_helo",        "7.1")    \
+	X(ACCEPT_COMMAND,     "accept_command",     "7.1")    \
 	X(AUTH,               "auth",               "7.8")    \
 	X(SECRET,             "secret",             "7.8")    \
 	X(TOKEN,              "token",              "7.8")    \
@@ -36,7 +37,10 @@
 	X(ACCEPT_MESSAGE,     "accept_message",     "7.1")    \
 	X(ACCEPT_DELIVERY,    "accept_delivery",    "7.1")    \
 	X(ON_ACCEPT,          "on_accept",          "7.1")    \
-	X(ON_DELETE,          "on_delete",          "7.1")
+	X(ON_DELETE,          "on_delete",          "7.1")    \
+	X(REWRITE_GREETING,   "rewrite_greeting",   "0.0")    \
+	X(REWRITE_CAPABILITIES, "rewrite_capabilities", "0.0") \
+	X(REWRITE_REPLY,      "rewrite_reply",      "0.0")
 
 enum hook {
 #define X(name, lua, status) HOOK_##name,
@@ -85,6 +89,12 @@ struct question {
 	/* what is asked; only the hook's own member is set */
 	union {
 		struct { struct slice name; bool esmtp; } helo;
+		struct { struct slice verb, arguments; } command;     /* ACCEPT_COMMAND; secrets masked */
+		struct {                          /* REWRITE_*: text is also the answer */
+			struct slice text;            /* CAPABILITIES: lines, each ended by LF */
+			struct slice known;           /* CAPABILITIES: what the core can, in the same form */
+			struct slice sign, status;    /* REPLY: "550" or "-ERR"; "5.1.1" or "SYS/TEMP" or "" */
+		} rewrite;
 		struct {                          /* AUTH, SECRET, TOKEN */
 			struct slice mechanism;       /* "PLAIN", "USER", "APOP", "SCRAM-SHA-256" ... */
 			struct slice user;            /* authentication identity */

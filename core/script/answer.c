@@ -7,8 +7,10 @@
 
 #include <lauxlib.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "mail/address.h"
+#include "mail/utf8.h"
 #include "script/lib_hooks.h"
 #include "script/values.h"
 
@@ -21,6 +23,8 @@ static bool about_login(enum hook h)
 
 void answer_failed(struct question *q)
 {
+	if (hook_row_of(q->hook)->kind == HOOK_KIND_CHANGE)
+		return;                           /* what cannot be changed stays as it is */
 	verdict_set(&q->verdict, VERDICT_TEMPFAIL, about_login(q->hook) ? "4.7.0" : "4.3.0",
 	            "A local policy failed, try again later");
 	identity_clear(&q->identity);
@@ -283,6 +287,97 @@ static void read_nothing(lua_State *L, int second, struct question *q)
 	lua_pop(L, 1);
 }
 
+/* ---- what is changed ---- */
+
+enum { REWRITE_MAX = 400 };          /* octets of a line, so that it fits into every reply */
+
+/* One line of the text at index. */
+static struct slice line_of(lua_State *L, int index, const struct question *q)
+{
+	struct slice s;
+
+	s.ptr = lua_tolstring(L, index, &s.len);
+	if (s.len > REWRITE_MAX || !utf8_valid(s))
+		luaL_error(L, "%s: a line is UTF-8 of at most %d octets", hook_name(q->hook), REWRITE_MAX);
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.ptr[i] < 0x20 || s.ptr[i] == 0x7f)
+			luaL_error(L, "%s: a line has no CR, LF or other controls", hook_name(q->hook));
+	return s;
+}
+
+/* The words of a capability are among those of the one that the core has of that name; SIZE may be
+ * less than it bears (RFC 1870, 4). */
+static bool capable(struct slice line, struct slice known)
+{
+	struct slice word, has, rest;
+	uint64_t less, most;
+
+	if (slice_cut(&line, ' ', &word) != ST_OK || slice_cut(&known, ' ', &has) != ST_OK || !slice_ieq(word, has))
+		return false;
+	if (slice_ieq(word, SLICE("SIZE")))
+		return slice_to_u64(line, &less) == ST_OK && slice_to_u64(known, &most) == ST_OK && less > 0 &&
+		       less <= most;
+	while (slice_cut(&line, ' ', &word) == ST_OK) {
+		bool found = false;
+
+		for (rest = known; !found && slice_cut(&rest, ' ', &has) == ST_OK;)
+			found = slice_ieq(word, has);
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+static void check_capability(lua_State *L, const struct question *q, struct slice line)
+{
+	struct slice rest = q->rewrite.known, known;
+
+	while (slice_cut(&rest, '\n', &known) == ST_OK)
+		if (capable(line, known))
+			return;
+	lua_pushlstring(L, line.ptr, line.len);
+	luaL_error(L, "%s: \"%s\" is nothing that the server can do in this session; it may be left out, "
+	           "not invented", hook_name(q->hook), lua_tostring(L, -1));
+}
+
+static void read_list(lua_State *L, int index, struct question *q)
+{
+	struct buf text;
+	lua_Integer count = (lua_Integer)lua_rawlen(L, index);
+
+	/* Checked first, so that nothing is lost to an error. */
+	for (lua_Integer i = 1; i <= count; i++) {
+		if (lua_rawgeti(L, index, i) != LUA_TSTRING)
+			luaL_error(L, "%s: line %d is a %s", hook_name(q->hook), (int)i, luaL_typename(L, -1));
+		check_capability(L, q, line_of(L, -1, q));
+		lua_pop(L, 1);
+	}
+	buf_init(&text, 0);
+	for (lua_Integer i = 1; i <= count; i++) {
+		struct slice line;
+
+		lua_rawgeti(L, index, i);
+		line.ptr = lua_tolstring(L, -1, &line.len);
+		(void)buf_append(&text, line);
+		(void)buf_append_byte(&text, '\n');
+		lua_pop(L, 1);
+	}
+	q->rewrite.text = arena_copy(&q->arena, buf_slice(&text));
+	buf_free(&text);
+}
+
+static void read_change(lua_State *L, int index, struct question *q)
+{
+	if (q->hook == HOOK_REWRITE_CAPABILITIES && lua_istable(L, index)) {
+		read_list(L, index, q);
+	} else if (q->hook != HOOK_REWRITE_CAPABILITIES && lua_type(L, index) == LUA_TSTRING) {
+		q->rewrite.text = arena_copy(&q->arena, line_of(L, index, q));
+	} else {
+		lua_pushfstring(L, "a %s", luaL_typename(L, index));
+		wrong(L, q, lua_tostring(L, -1));
+	}
+}
+
 void answer_read(lua_State *L, struct question *q, const char *default_domain)
 {
 	int first = lua_gettop(L) - 1;
@@ -292,6 +387,8 @@ void answer_read(lua_State *L, struct question *q, const char *default_domain)
 		read_nothing(L, first + 1, q);
 	} else if (v) {
 		read_verdict(L, first, v, q, default_domain);
+	} else if (hook_row_of(q->hook)->kind == HOOK_KIND_CHANGE) {
+		read_change(L, first, q);
 	} else if (lua_istable(L, first) && (q->hook == HOOK_AUTH || q->hook == HOOK_TOKEN)) {
 		read_identity(L, first, q, default_domain);
 		q->verdict.kind = VERDICT_ACCEPT;

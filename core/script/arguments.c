@@ -117,6 +117,40 @@ static int push_recipient(lua_State *L, struct question *q)
 	return 2;
 }
 
+static int push_command(lua_State *L, struct question *q)
+{
+	lib_push_slice(L, q->command.verb);
+	lib_push_slice(L, q->command.arguments);
+	return 3;
+}
+
+static int push_greeting(lua_State *L, struct question *q)
+{
+	lib_push_slice(L, q->rewrite.text);
+	return 2;
+}
+
+static int push_capabilities(lua_State *L, struct question *q)
+{
+	struct slice rest = q->rewrite.text, line;
+
+	lua_newtable(L);
+	for (lua_Integer i = 1; slice_cut(&rest, '\n', &line) == ST_OK; i++) {
+		lib_push_slice(L, line);
+		lua_rawseti(L, -2, i);
+	}
+	return 2;
+}
+
+static int push_reply(lua_State *L, struct question *q)
+{
+	lua_createtable(L, 0, 3);
+	set_slice(L, "code", q->rewrite.sign);
+	set_slice(L, "status", q->rewrite.status);
+	set_slice(L, "text", q->rewrite.text);
+	return 2;
+}
+
 static int push_envelope(lua_State *L, struct question *q)
 {
 	arguments_push_envelope(L, q->data.envelope);
@@ -141,6 +175,8 @@ int arguments_push(lua_State *L, struct question *q, struct handle **lent)
 		[HOOK_ACCEPT_HELO] = push_helo, [HOOK_AUTH] = push_credentials, [HOOK_SECRET] = push_secret,
 		[HOOK_TOKEN] = push_token, [HOOK_ACCEPT_LOGIN] = push_identity,
 		[HOOK_ACCEPT_SENDER] = push_sender, [HOOK_ACCEPT_RECIPIENT] = push_recipient,
+		[HOOK_ACCEPT_COMMAND] = push_command, [HOOK_REWRITE_GREETING] = push_greeting,
+		[HOOK_REWRITE_CAPABILITIES] = push_capabilities, [HOOK_REWRITE_REPLY] = push_reply,
 		[HOOK_ALIAS] = push_recipient, [HOOK_ACCEPT_DATA] = push_envelope,
 	};
 

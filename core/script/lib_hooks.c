@@ -20,6 +20,8 @@ static const char nothing[] = "nothing; what it returns is ignored";
 static const struct hook_row questions[HOOK__COUNT] = {
 	[HOOK_ACCEPT_CONNECTION] = { "accept_connection", HOOK_KIND_DECIDE, "session", ANY, yes_or_no, yes },
 	[HOOK_ACCEPT_HELO] = { "accept_helo", HOOK_KIND_DECIDE, "session, name", ANY, yes_or_no, yes },
+	[HOOK_ACCEPT_COMMAND] = { "accept_command", HOOK_KIND_DECIDE, "session, verb, arguments", ANY,
+		yes_or_no, yes },
 	[HOOK_AUTH] = { "auth", HOOK_KIND_PROVIDE, "session, credentials", ANY, who,
 		"the login fails" },
 	[HOOK_SECRET] = { "secret", HOOK_KIND_PROVIDE, "session, mechanism, user", ANY,
@@ -46,6 +48,12 @@ static const struct hook_row questions[HOOK__COUNT] = {
 	[HOOK_ON_DELETE] = { "on_delete", HOOK_KIND_LAST, "session, mailbox, deletion",
 		BIT(KEEP) | BIT(ACCEPT) | BIT(TEMPFAIL) | BIT(NONE), "mail.keep(\"reason\") or nil",
 		"the message is deleted" },
+	[HOOK_REWRITE_GREETING] = { "rewrite_greeting", HOOK_KIND_CHANGE, "session, text", BIT(NONE),
+		"a line of text or nil", "unchanged" },
+	[HOOK_REWRITE_CAPABILITIES] = { "rewrite_capabilities", HOOK_KIND_CHANGE, "session, list", BIT(NONE),
+		"a list of lines, none that is not in the list it was given, or nil", "unchanged" },
+	[HOOK_REWRITE_REPLY] = { "rewrite_reply", HOOK_KIND_CHANGE, "session, reply", BIT(NONE),
+		"a line of text or nil", "unchanged" },
 };
 
 #define OBSERVES(hook_name, arguments) { hook_name, HOOK_KIND_OBSERVE, arguments, 0, nothing, "nothing" }

@@ -160,14 +160,24 @@ static void chunks_permitted(struct smtp_session *s, const struct verdict *v)
 
 /* A chunk of which it is not certain what the client meant: the message would lack it, so none may
  * come of it. */
-static void spoil(struct smtp_session *s)
+static void spoil(struct smtp_session *s, struct smtp_failure f)
 {
 	if (s->state == SMTP_RCPT)
 		smtp_transaction_begin(s);
 	if (s->state & (SMTP_RCPT | SMTP_BDAT)) {
 		s->state = SMTP_BDAT;
-		smtp_transaction_fail(&s->transaction, syntax.code, syntax.status, syntax.text);
+		smtp_transaction_fail(&s->transaction, f.code, f.status, f.text);
 	}
+}
+
+void smtp_cmd_bdat_refused(struct smtp_session *s, struct slice args, struct smtp_failure f)
+{
+	struct arena *a = &s->transaction.arena;
+
+	f.status = arena_strdup(a, slice_from(f.status));
+	f.text = arena_strdup(a, slice_from(f.text));
+	spoil(s, f);
+	smtp_cmd_bdat(s, args);
 }
 
 /* bdat-cmd = "BDAT" SP chunk-size [ SP "LAST" ] CRLF ; chunk-size = 1*DIGIT   RFC 3030, 2
@@ -186,7 +196,7 @@ void smtp_cmd_bdat(struct smtp_session *s, struct slice args)
 	}
 	t->chunk_last = slice_ieq(last, SLICE("LAST"));
 	if (st != ST_OK || (last.len && !t->chunk_last))
-		spoil(s);
+		spoil(s, syntax);
 	if (st != ST_OK) {
 		say_failure(s, &syntax);
 		return;

@@ -1,6 +1,7 @@
 /* HELO, EHLO, STARTTLS, XCLIENT: who is there, what is offered, and the ways to begin anew. */
 #include <arpa/inet.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -41,16 +42,34 @@ static bool helo_valid(struct slice name)
 	return name.len > 0 && name.len <= ADDRESS_DOMAIN_MAX;
 }
 
-static void announce_limits(struct smtp_session *s)
+/* One line of the list: said at once, or kept for policy to change. */
+static void capability(struct smtp_session *s, struct buf *list, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void capability(struct smtp_session *s, struct buf *list, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (list) {
+		(void)buf_vprintf(list, fmt, ap);
+		(void)buf_append_byte(list, '\n');
+	} else {
+		smtp_reply_more_list(s, 250, NULL, fmt, ap);
+	}
+	va_end(ap);
+}
+
+static void announce_limits(struct smtp_session *s, struct buf *list)
 {
 	char mailmax[32] = "";
 
 	if (s->settings->max_transactions)
 		snprintf(mailmax, sizeof(mailmax), " MAILMAX=%" PRIu32, s->settings->max_transactions);
-	smtp_reply_more(s, 250, NULL, "LIMITS RCPTMAX=%" PRIu32 "%s", s->settings->max_recipients, mailmax);
+	capability(s, list, "LIMITS RCPTMAX=%" PRIu32 "%s", s->settings->max_recipients, mailmax);
 }
 
-static void announce_auth(struct smtp_session *s)
+static void announce_auth(struct smtp_session *s, struct buf *list)
 {
 	unsigned offered = smtp_session_mechanisms(s);
 	struct buf names;
@@ -59,30 +78,62 @@ static void announce_auth(struct smtp_session *s)
 		return;
 	buf_init(&names, 0);
 	login_names(offered, &names);
-	smtp_reply_more(s, 250, NULL, "AUTH %s", buf_cstr(&names));
+	capability(s, list, "AUTH %s", buf_cstr(&names));
 	buf_free(&names);
 }
 
-/* Only what is really done, and only where it may be used now. */
-static void announce(struct smtp_session *s)
+/* Only what is really done, and only where it may be used now; HELP comes behind. */
+static void announce(struct smtp_session *s, struct buf *list)
 {
 	const struct facts *f = &s->machine.facts;
 
-	smtp_reply_more(s, 250, NULL, "%s greets %s", s->settings->hostname, f->helo);
-	smtp_reply_more(s, 250, NULL, "PIPELINING");
-	smtp_reply_more(s, 250, NULL, "SIZE %" PRIu64, s->settings->max_message_octets);
-	smtp_reply_more(s, 250, NULL, "8BITMIME");
-	smtp_reply_more(s, 250, NULL, "SMTPUTF8");
-	smtp_reply_more(s, 250, NULL, "CHUNKING");
-	smtp_reply_more(s, 250, NULL, "ENHANCEDSTATUSCODES");
-	announce_limits(s);
+	capability(s, list, "PIPELINING");
+	capability(s, list, "SIZE %" PRIu64, s->settings->max_message_octets);
+	capability(s, list, "8BITMIME");
+	capability(s, list, "SMTPUTF8");
+	capability(s, list, "CHUNKING");
+	capability(s, list, "ENHANCEDSTATUSCODES");
+	announce_limits(s, list);
 	if (s->machine.tls_available && !f->tls.active)
-		smtp_reply_more(s, 250, NULL, "STARTTLS");
-	announce_auth(s);
+		capability(s, list, "STARTTLS");
+	announce_auth(s, list);
 	if (f->trusted)
-		smtp_reply_more(s, 250, NULL,
-		                "XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
-	smtp_reply(s, 250, NULL, "HELP");
+		capability(s, list, "XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
+}
+
+static void greet(struct smtp_session *s)
+{
+	smtp_reply_more(s, 250, NULL, "%s greets %s", s->settings->hostname, s->machine.facts.helo);
+}
+
+/* rewrite_capabilities answered: what is left of the list; the last line has no hyphen. */
+static void announce_rewritten(struct smtp_session *s, const struct verdict *v)
+{
+	struct slice rest = machine_question(&s->machine)->rewrite.text, line, next;
+
+	(void)v;
+	if (slice_cut(&rest, '\n', &line) != ST_OK) {
+		smtp_reply(s, 250, NULL, "%s greets %s", s->settings->hostname, s->machine.facts.helo);
+		return;
+	}
+	greet(s);
+	for (; slice_cut(&rest, '\n', &next) == ST_OK; line = next)
+		smtp_reply_more(s, 250, NULL, "%.*s", SLICE_ARG(line));
+	smtp_reply(s, 250, NULL, "%.*s", SLICE_ARG(line));
+}
+
+static void ask_capabilities(struct smtp_session *s)
+{
+	struct question *q = machine_question(&s->machine);
+	struct buf list;
+
+	buf_init(&list, 0);
+	announce(s, &list);
+	capability(s, &list, "HELP");
+	smtp_session_begin(s, HOOK_REWRITE_CAPABILITIES);
+	q->rewrite.text = q->rewrite.known = arena_copy(&s->scratch, buf_slice(&list));
+	buf_free(&list);
+	smtp_session_ask(s, announce_rewritten);
 }
 
 static void greeted(struct smtp_session *s, const struct verdict *v)
@@ -94,10 +145,15 @@ static void greeted(struct smtp_session *s, const struct verdict *v)
 	smtp_session_reset_transaction(s);
 	facts_set_helo(&s->machine.facts, q->helo.name, q->helo.esmtp);
 	s->state = SMTP_IDLE;
-	if (q->helo.esmtp)
-		announce(s);
-	else
+	if (!q->helo.esmtp) {
 		smtp_reply(s, 250, NULL, "%s", s->settings->hostname);
+	} else if (machine_asks(&s->machine, HOOK_REWRITE_CAPABILITIES)) {
+		ask_capabilities(s);
+	} else {
+		greet(s);
+		announce(s, NULL);
+		smtp_reply(s, 250, NULL, "HELP");
+	}
 }
 
 /* helo = "HELO" SP Domain CRLF ; ehlo = "EHLO" SP ( Domain / address-literal ) CRLF

@@ -162,6 +162,42 @@ static bool permitted(struct smtp_session *s, const struct smtp_command *c, stru
 	return false;
 }
 
+/* ---- policy ---- */
+
+static void command_judged(struct smtp_session *s, const struct verdict *v)
+{
+	struct smtp_failure f;
+
+	if (!smtp_reply_refusal(s, v, &f))
+		s->command->run(s, s->command_args);
+	else if (s->command->run == smtp_cmd_bdat && v->kind != VERDICT_DISCONNECT)
+		smtp_cmd_bdat_refused(s, s->command_args, f);
+	else
+		smtp_reply_refused(s, v);
+}
+
+/* accept_command: QUIT is always granted (RFC 5321, 4.1.1.10). */
+static void judge_or_run(struct smtp_session *s, const struct smtp_command *c, struct slice line,
+                         struct slice args)
+{
+	struct question *q;
+	char masked[80];
+
+	if (!machine_asks(&s->machine, HOOK_ACCEPT_COMMAND) || c->run == smtp_cmd_quit) {
+		c->run(s, args);
+		return;
+	}
+	s->command = c;
+	s->command_args = arena_copy(&s->scratch, args);
+	if (c->flags & SECRET)
+		line = mask(c, line, masked, sizeof(masked));
+	smtp_session_begin(s, HOOK_ACCEPT_COMMAND);
+	q = machine_question(&s->machine);
+	q->command.verb = slice_from(c->verb);
+	q->command.arguments = arena_copy(&s->scratch, slice_trim(slice_skip(line, strlen(c->verb))));
+	smtp_session_ask(s, command_judged);
+}
+
 void smtp_command_line(struct smtp_session *s, struct slice line)
 {
 	size_t blank = 0;
@@ -185,6 +221,6 @@ void smtp_command_line(struct smtp_session *s, struct slice line)
 		if (!(c->flags & UNCOUNTED))
 			smtp_session_idled(s);
 		if (s->state != SMTP_CLOSED)
-			c->run(s, args);
+			judge_or_run(s, c, line, args);
 	}
 }

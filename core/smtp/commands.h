@@ -43,6 +43,9 @@ void smtp_cmd_auth_step(void *owner, enum login_step step);
 void smtp_cmd_data_octets(struct smtp_session *s, struct slice *in);
 void smtp_cmd_data_chunk(struct smtp_session *s, struct slice *in);
 
+/* BDAT that policy refuses: its chunk is read, and f the answer to it and all that follow. */
+void smtp_cmd_bdat_refused(struct smtp_session *s, struct slice args, struct smtp_failure f);
+
 void smtp_cmd_helo(struct smtp_session *s, struct slice args);
 void smtp_cmd_ehlo(struct smtp_session *s, struct slice args);
 void smtp_cmd_starttls(struct smtp_session *s, struct slice args);

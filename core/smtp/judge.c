@@ -28,11 +28,6 @@ static bool refused(struct smtp_session *s, const struct verdict *v)
 	return true;
 }
 
-static bool listened(const struct smtp_session *s, enum hook hook)
-{
-	return s->machine.policy && s->machine.policy->hooks & 1u << hook;
-}
-
 static void ask(struct smtp_session *s, enum hook hook, unsigned recipient, smtp_answered_fn *answered)
 {
 	struct question *q = machine_question(&s->machine);
@@ -60,7 +55,7 @@ static void all_judged(struct smtp_session *s)
 		smtp_transaction_refuse(s, t->verdict, t->verdict_recipient);
 	else if (!smtp_transaction_wanted(t))
 		smtp_transaction_stored(s, true);
-	else if (listened(s, HOOK_ON_ACCEPT))
+	else if (machine_asks(&s->machine, HOOK_ON_ACCEPT))
 		ask(s, HOOK_ON_ACCEPT, 0, go_ahead);
 	else
 		smtp_transaction_deliver(s);
@@ -160,7 +155,7 @@ static void judged(struct smtp_session *s, const struct verdict *v)
 	if (st != ST_OK) {
 		smtp_transaction_spool_failed(s, st);
 		smtp_transaction_refuse(s, t->failure, NULL);
-	} else if (listened(s, HOOK_ACCEPT_DELIVERY)) {
+	} else if (machine_asks(&s->machine, HOOK_ACCEPT_DELIVERY)) {
 		ask_recipients(s);
 	} else {
 		all_judged(s);

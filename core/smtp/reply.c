@@ -3,6 +3,7 @@
 #include "smtp/reply.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -15,6 +16,7 @@ enum { REPLY_MAX = 510, STATUS_MAX = 11 };
 static const struct { int reject, tempfail; const char *text, *later; } refusals[HOOK__COUNT] = {
 	[HOOK_ACCEPT_CONNECTION] = { 554, 421, "No SMTP service for you here", "Try again later" },
 	[HOOK_ACCEPT_HELO]       = { 550, 450, "Your name is not welcome", "Try again later" },
+	[HOOK_ACCEPT_COMMAND]    = { 550, 450, "Command refused", "Command refused for now, try again later" },
 	[HOOK_ACCEPT_SENDER]     = { 550, 450, "Sender refused", "Sender refused for now, try again later" },
 	[HOOK_ACCEPT_RECIPIENT]  = { 550, 450, "Recipient refused",
 	                             "Recipient refused for now, try again later" },
@@ -115,6 +117,87 @@ static void put_line(struct smtp_session *s, int code, char separator, const cha
 	(void)buf_append(&m->out, slice_of(line, len));
 }
 
+/* ---- rewrite_reply ---- */
+
+struct smtp_held {
+	int            code;
+	char           status[STATUS_MAX + 1];
+	char           text[REPLY_MAX + 1];
+	struct verdict verdict;               /* for the transcript */
+	bool           decided;
+};
+
+void smtp_reply_drop(struct smtp_session *s)
+{
+	free(s->held);
+	s->held = NULL;
+}
+
+static void put_words(struct smtp_session *s, int code, const char *status, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put_line(s, code, ' ', status, fmt, ap);
+	va_end(ap);
+}
+
+/* Say what was held back, with this text. */
+static void release(struct smtp_session *s, struct slice text)
+{
+	struct smtp_held *h = s->held;
+
+	s->held = NULL;
+	s->verdict = h->decided ? &h->verdict : NULL;
+	put_words(s, h->code, h->status[0] ? h->status : NULL, "%.*s", SLICE_ARG(text));
+	s->verdict = NULL;
+	free(h);
+}
+
+/* One line that a person may read: not the greeting, nor the end of a list. */
+static bool may_rewrite(struct smtp_session *s, int code)
+{
+	bool last = s->lines;
+
+	s->lines = false;
+	return !last && machine_asks(&s->machine, HOOK_REWRITE_REPLY) && (code != 220 || s->state != SMTP_START ||
+	       s->machine.facts.helo);
+}
+
+static void hold(struct smtp_session *s, int code, const char *status, const char *fmt, va_list ap)
+{
+	if (s->held)
+		release(s, slice_from(s->held->text));
+	s->held = MEM_NEW(struct smtp_held);
+	s->held->code = code;
+	snprintf(s->held->status, sizeof(s->held->status), "%s", status ? status : "");
+	vsnprintf(s->held->text, sizeof(s->held->text), fmt, ap);
+	s->held->decided = s->verdict != NULL;
+	if (s->verdict)
+		s->held->verdict = *s->verdict;
+}
+
+static void rewritten(struct smtp_session *s, const struct verdict *v)
+{
+	(void)v;
+	s->machine.wants = s->wants_after;
+	release(s, machine_question(&s->machine)->rewrite.text);
+}
+
+void smtp_reply_ask(struct smtp_session *s)
+{
+	struct question *q = machine_question(&s->machine);
+
+	if (q->waiting)
+		return;                               /* this very question */
+	s->wants_after = s->machine.wants;
+	smtp_session_begin(s, HOOK_REWRITE_REPLY);
+	q->rewrite.sign = slice_from(arena_printf(&q->arena, "%03d", s->held->code));
+	q->rewrite.status = slice_from(s->held->status);
+	q->rewrite.text = slice_from(s->held->text);
+	smtp_session_ask(s, rewritten);
+}
+
 static void close_session(struct smtp_session *s)
 {
 	s->state = SMTP_CLOSED;
@@ -143,10 +226,20 @@ void smtp_reply(struct smtp_session *s, int code, const char *status, const char
 		return;
 	}
 	va_start(ap, fmt);
-	put_line(s, code, ' ', status, fmt, ap);
+	if (may_rewrite(s, code))
+		hold(s, code, status, fmt, ap);
+	else
+		put_line(s, code, ' ', status, fmt, ap);
 	va_end(ap);
 	if (code == 421 || code == 221)
 		close_session(s);
+}
+
+void smtp_reply_more_list(struct smtp_session *s, int code, const char *status, const char *fmt,
+                          va_list ap)
+{
+	s->lines = true;
+	put_line(s, code, '-', status, fmt, ap);
 }
 
 void smtp_reply_more(struct smtp_session *s, int code, const char *status, const char *fmt, ...)
@@ -154,7 +247,7 @@ void smtp_reply_more(struct smtp_session *s, int code, const char *status, const
 	va_list ap;
 
 	va_start(ap, fmt);
-	put_line(s, code, '-', status, fmt, ap);
+	smtp_reply_more_list(s, code, status, fmt, ap);
 	va_end(ap);
 }
 

@@ -82,6 +82,8 @@ static void settle(struct smtp_session *s)
 	if (s->ending && between_commands(s))
 		smtp_reply(s, 421, "4.3.2", "%s Service shutting down, try again later",
 		           s->settings->hostname);
+	if (s->held)
+		smtp_reply_ask(s);
 	if (m->wants == MACHINE_READ && s->input == INPUT_COMMAND)
 		arena_reset(&s->scratch);         /* an idle session holds nothing */
 	if (m->wants != MACHINE_READ && m->wants != MACHINE_DRAIN)
@@ -178,6 +180,15 @@ void smtp_session_progressed(struct smtp_session *s)
 	s->idle_commands = 0;
 }
 
+/* The name stands in front whatever follows (RFC 5321, 4.2: Greeting). */
+static void greet_rewritten(struct smtp_session *s, const struct verdict *v)
+{
+	struct slice text = machine_question(&s->machine)->rewrite.text;
+
+	(void)v;
+	smtp_reply(s, 220, NULL, "%s %.*s", s->settings->hostname, SLICE_ARG(text));
+}
+
 static void greet(struct smtp_session *s, const struct verdict *v)
 {
 	const char *banner = s->settings->banner;
@@ -190,8 +201,17 @@ static void greet(struct smtp_session *s, const struct verdict *v)
 	if (smtp_reply_refused(s, v))
 		return;
 	s->state = SMTP_START;
-	smtp_reply(s, 220, NULL, "%s ESMTP%s%s", s->settings->hostname, banner ? " " : "",
-	           banner ? banner : "");
+	if (!machine_asks(&s->machine, HOOK_REWRITE_GREETING)) {
+		smtp_reply(s, 220, NULL, "%s ESMTP%s%s", s->settings->hostname, banner ? " " : "",
+		           banner ? banner : "");
+		return;
+	}
+	smtp_session_begin(s, HOOK_REWRITE_GREETING);
+	struct question *q = machine_question(&s->machine);
+
+	q->rewrite.text = slice_from(arena_printf(&s->scratch, "ESMTP%s%s", banner ? " " : "",
+	                                          banner ? banner : ""));
+	smtp_session_ask(s, greet_rewritten);
 }
 
 void smtp_session_greet(struct smtp_session *s)
@@ -303,7 +323,7 @@ static void feed(struct machine *m, struct slice *in)
 	struct smtp_session *s = session_of(m);
 
 	smtp_session_enter(s);
-	while (m->wants == MACHINE_READ && in->len > 0 && !(s->ending && between_commands(s))) {
+	while (m->wants == MACHINE_READ && in->len > 0 && !s->held && !(s->ending && between_commands(s))) {
 		if (!feed_some(s, in))
 			break;
 		/* A client that pipelines and reads nothing waits for its own replies. */
@@ -387,6 +407,7 @@ static void session_free(struct machine *m)
 	machine_observe(m, EVENT_DISCONNECT, SLICE(""), smtp_session_state_name(s), NULL, 0);
 	smtp_transaction_reset(&s->transaction);
 	login_clear(&s->login);
+	smtp_reply_drop(s);
 	arena_reset(&s->scratch);
 	machine_clear(m);
 	free(s);

@@ -25,6 +25,7 @@ enum smtp_state {
 enum smtp_input { INPUT_COMMAND, INPUT_AUTH, INPUT_DATA, INPUT_CHUNK };
 
 struct smtp_command;
+struct smtp_held;
 struct smtp_session;
 
 /* A verdict came; the session reads on unless the function says otherwise. */
@@ -35,6 +36,10 @@ struct smtp_session {
 	const struct smtp_settings *settings;
 	struct login                login;
 	struct smtp_transaction     transaction;
+	struct smtp_held           *held;         /* reply.h: a reply that policy may rewrite; or NULL */
+	enum machine_wants          wants_after;  /* what the machine wants when it was said */
+	const struct smtp_command  *command;      /* accept_command: the one at hand */
+	struct slice                command_args; /* in scratch */
 	struct arena                scratch;      /* what one command needs until its answer */
 	enum smtp_state             state;
 	enum smtp_input             input;
@@ -43,6 +48,7 @@ struct smtp_session {
 	uint64_t line_started_ms;                 /* first octet of an incomplete line, or 0 */
 	uint32_t errors, idle_commands, transactions;
 	unsigned inside;                          /* calls from the host on the stack */
+	bool     lines;                           /* the reply has lines already */
 	bool     skipping;                        /* up to the CRLF of a refused line */
 	bool     ending;                          /* the server stops: 421 at the next chance */
 	struct smtp_failure auth_failure;         /* why the exchange is ended by us, if it is */

@@ -221,3 +221,29 @@ describe("XCLIENT", function()
     assert.matches("^501", peer:say "AUTH PLAIN =")
   end)
 end)
+
+describe("rewrite_capabilities", function()
+  local function ehlo(rewrite)
+    local seen
+    local peer = smtp.peer { policy = function(q)
+      if q.hook ~= "rewrite_capabilities" then return smtp.policy(q) end
+      seen = q.text
+      return { kind = "none", rewrite = rewrite or q.text }
+    end }
+    peer.session:take()
+    return peer:say "EHLO client.example", seen
+  end
+
+  it("sees all lines behind the first, and nothing changes when it changes nothing", function()
+    local reply, seen = ehlo()
+    assert.equal(smtp.peer():say "EHLO client.example", "220 mail.example.test ESMTP\r\n" .. reply)
+    assert.matches("^PIPELINING\nSIZE 52428800\n", seen)
+    assert.matches("\nHELP\n$", seen)
+  end)
+
+  it("says what is left, the last line without hyphen", function()
+    assert.equal("250-mail.example.test greets client.example\r\n250-SIZE 1000\r\n250 8BITMIME\r\n", (ehlo "SIZE 1000\n8BITMIME\n"))
+    assert.equal("250-mail.example.test greets client.example\r\n250 HELP\r\n", (ehlo "HELP\n"))
+    assert.equal("250 mail.example.test greets client.example\r\n", (ehlo ""))
+  end)
+end)

@@ -214,3 +214,60 @@ describe("limits on commands", function()
     assert.equal("read", peer.session:wants())
   end)
 end)
+
+describe("accept_command", function()
+  ---A peer whose policy hears of every command; answers: verb -> verdict.
+  local function server(answers, options)
+    options = options or {}
+    local seen = {}
+    options.policy = function(q)
+      if q.hook == "accept_command" then
+        seen[#seen + 1] = q.verb .. (q.arguments ~= "" and " " .. q.arguments or "")
+        return answers[q.verb]
+      end
+      return smtp.policy(q)
+    end
+    local peer = smtp.peer(options)
+    peer.session:take()
+    return peer, seen
+  end
+
+  it("is asked for each command that may run, with its secrets masked, but not for QUIT", function()
+    local peer, seen = server({}, { tls = true })
+    peer:say("EHLO client.example", "auth plain AGJvYkBleGFtcGxlLnRlc3QAYm9i", "rcpt TO:<x>", "NONSENSE", "NOOP  hi there ",
+      "MAIL FROM:<a@b.test> SIZE=5", "QUIT")
+    assert.same({ "EHLO client.example", "AUTH plain ****", "NOOP hi there", "MAIL FROM:<a@b.test> SIZE=5" }, seen)
+  end)
+
+  it("may refuse, for good or for now, and the command does nothing", function()
+    local peer = server { MAIL = { kind = "reject", status = "5.7.1", text = "Not you" }, NOOP = { kind = "tempfail" } }
+    peer:say "EHLO client.example"
+    assert.equal("550 5.7.1 Not you\r\n450 4.7.1 Command refused for now, try again later\r\n503 5.5.1 Say MAIL FROM first\r\n",
+      peer:say("MAIL FROM:<a@b.test>", "NOOP", "RCPT TO:<bob@example.test>"))
+  end)
+
+  it("may end the session", function()
+    local peer = server { VRFY = { kind = "disconnect", status = "5.7.0", text = "Enough" } }
+    peer:say "EHLO client.example"
+    assert.equal("550 5.7.0 Enough\r\n", peer:say "VRFY bob")
+    assert.equal("close", peer.session:wants())
+  end)
+
+  it("reads the chunk of a BDAT that it refuses, and the message gets that answer", function()
+    local peer = server { BDAT = { kind = "tempfail", text = "No chunks now" } }
+    peer:say("EHLO client.example", "MAIL FROM:<a@b.test>", "RCPT TO:<bob@example.test>")
+    peer.session:feed "BDAT 6\r\nQUIT\r\nBDAT 0 LAST\r\nNOOP\r\n"
+    assert.equal("450 4.7.1 No chunks now\r\n450 4.7.1 No chunks now\r\n250 2.0.0 Ok\r\n", peer.session:take())
+    assert.equal(0, #peer.mails)
+  end)
+
+  it("may take its time; what is pipelined behind waits", function()
+    local options = { policy = function(q) return q.hook == "accept_command" and q.verb == "MAIL" and "later" or smtp.policy(q) end }
+    local peer = smtp.peer(options):hello()
+    assert.equal("", peer:say("MAIL FROM:<alice@example.test>", "RCPT TO:<bob@example.test>"))
+    peer.session:answer(nil)
+    assert.equal("250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n", peer.session:take())
+    peer:say("RSET", "MAIL FROM:<alice@example.test>")
+    assert.equal(1, peer.session:close())
+  end)
+end)

@@ -57,3 +57,63 @@ describe("a reply", function()
     assert.equal("", peer.session:take())
   end)
 end)
+
+describe("rewrite_reply", function()
+  ---A peer whose policy gives what fn(reply) returns in place of the text.
+  local function server(fn, options)
+    options = options or {}
+    options.policy = function(q)
+      if q.hook == "rewrite_reply" then
+        local text = fn(q)
+        return text and { kind = "none", rewrite = text }
+      end
+      return smtp.policy(q)
+    end
+    return smtp.peer(options)
+  end
+
+  it("changes the text, never code and status", function()
+    local peer = server(function(r) return ("%s/%s/%s"):format(r.code, r.status, r.text:upper()) end)
+    assert.equal("220 mail.example.test ESMTP\r\n", peer.session:take())
+    local greeting = peer:say "EHLO client.example"
+    assert.is_nil(greeting:find "250/")
+    assert.equal("250 2.1.0 250/2.1.0/OK\r\n550 5.1.1 550/5.1.1/NO SUCH USER HERE\r\n503 5.5.1 503/5.5.1/NOT WHILE A MAIL IS BEGUN; RSET OR END IT FIRST\r\n",
+      peer:say("MAIL FROM:<a@b.test>", "RCPT TO:<x@example.test>", "MAIL FROM:<>"))
+    assert.equal("221 2.0.0 221/2.0.0/MAIL.EXAMPLE.TEST GOOD-BYE\r\n", peer:say "QUIT")
+    assert.equal("close", peer.session:wants())
+  end)
+
+  it("is what the transcript shows", function()
+    local peer = server(function() return "x" end):hello()
+    peer:say "NOOP"
+    assert.equal("250 2.0.0 x", peer.events[#peer.events].line)
+  end)
+
+  it("may take its time, with the message, STARTTLS and the end of the session behind it", function()
+    local options = { tls_available = true, policy = function(q)
+      return q.hook == "rewrite_reply" and "later" or smtp.policy(q)
+    end }
+    local peer = smtp.peer(options)
+    peer.session:take()
+    peer.session:feed "EHLO x\r\nNOOP\r\nSTARTTLS\r\n"
+    peer.session:take()
+    peer.session:answer(nil)
+    assert.equal("250 2.0.0 Ok\r\n", peer.session:take())
+    assert.equal("wait", peer.session:wants())
+    peer.session:answer { kind = "none", rewrite = "go" }
+    assert.equal("220 2.0.0 go\r\n", peer.session:take())
+    assert.equal("tls", peer.session:wants())
+    peer:start_tls()
+    peer.session:timed_out()
+    assert.equal("wait", peer.session:wants())
+    peer.session:answer(nil)
+    assert.matches("^421 ", peer.session:take())
+    assert.equal("close", peer.session:wants())
+  end)
+
+  it("is dropped with the session", function()
+    local peer = smtp.peer { policy = function(q) return q.hook == "rewrite_reply" and "later" or smtp.policy(q) end }
+    peer:say("EHLO x", "NOOP")
+    assert.equal(1, peer.session:close())
+  end)
+end)

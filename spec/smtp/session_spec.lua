@@ -231,3 +231,13 @@ describe("the transcript of a session", function()
     assert.equal("disconnect", peer.events[#peer.events].kind)
   end)
 end)
+
+describe("rewrite_greeting", function()
+  it("changes what stands behind our name", function()
+    local peer = smtp.peer { banner = "moonpost", policy = function(q)
+      if q.hook == "rewrite_greeting" then return { kind = "none", rewrite = q.text .. " at your service" } end
+      return nil
+    end }
+    assert.equal("220 mail.example.test ESMTP moonpost at your service\r\n", peer.session:take())
+  end)
+end)

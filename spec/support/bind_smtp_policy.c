@@ -105,6 +105,19 @@ void bind_smtp_question(lua_State *L, const struct question *q)
 	case HOOK_ACCEPT_HELO:
 		bind_smtp_slice(L, "name", q->helo.name);
 		break;
+	case HOOK_ACCEPT_COMMAND:
+		bind_smtp_slice(L, "verb", q->command.verb);
+		bind_smtp_slice(L, "arguments", q->command.arguments);
+		break;
+	case HOOK_REWRITE_REPLY:
+		bind_smtp_slice(L, "code", q->rewrite.sign);
+		bind_smtp_slice(L, "status", q->rewrite.status);
+		bind_smtp_slice(L, "text", q->rewrite.text);
+		break;
+	case HOOK_REWRITE_GREETING:
+	case HOOK_REWRITE_CAPABILITIES:
+		bind_smtp_slice(L, "text", q->rewrite.text);
+		break;
 	case HOOK_ACCEPT_SENDER:
 		bind_smtp_slice(L, "address", q->sender.address);
 		break;
@@ -171,6 +184,10 @@ void bind_smtp_answer(lua_State *L, struct question *q)
 
 	if (plain)
 		q->secret.plain = arena_copy(&q->arena, slice_from(plain));
+	const char *rewrite = bind_smtp_text(L, -1, "rewrite", NULL);
+
+	if (rewrite)
+		q->rewrite.text = arena_copy(&q->arena, slice_from(rewrite));
 	const char *address = bind_smtp_text(L, -1, "address", NULL);
 
 	if (address)
