@@ -22,7 +22,7 @@ static void refused(struct smtp_session *s, const struct verdict *v)
 	else if (set->max_auth_failures && s->login.failures >= set->max_auth_failures)
 		smtp_reply(s, 421, "4.7.0", "%s Too many failed logins, closing", set->hostname);
 	else if (v->kind == VERDICT_TEMPFAIL)
-		smtp_reply(s, 454, "4.7.0", "Temporary authentication failure, try again later");
+		smtp_reply(s, 454, "4.7.0", "%s", v->text);   /* perhaps it says when to try again */
 	else
 		smtp_reply(s, 535, "5.7.8", "Authentication credentials invalid");
 	s->verdict = NULL;

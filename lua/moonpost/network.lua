@@ -71,7 +71,9 @@ function M.parse(text)
     return nil, ("\"%s\" is no address and no network such as 192.0.2.0/24 or 2001:db8::/32"):format(text)
   end
   local bits = length == "" and #octets * 8 or math.tointeger(tonumber(length))
-  if bits > #octets * 8 then return nil, ("\"%s\": a network of this family has at most %d bits"):format(text, #octets * 8) end
+  if bits > #octets * 8 then
+    return nil, ("\"%s\": a network of this family has at most %d bits"):format(text, #octets * 8)
+  end
   return { octets = masked(octets, bits), bits = bits }
 end
 

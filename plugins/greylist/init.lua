@@ -75,6 +75,7 @@ local function key_of(net, sender, recipient)
 end
 
 local function in_words(seconds)
+  if seconds == 1 then return "a second" end
   if seconds < 120 then return ("%d seconds"):format(seconds) end
   if seconds < 7200 then return ("%d minutes"):format(math.ceil(seconds / 60)) end
   return ("%d hours"):format(math.ceil(seconds / 3600))

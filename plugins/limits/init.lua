@@ -1,6 +1,6 @@
 -- How much of what is too much: connections, failed logins, messages and recipients, counted by
--- client address, user, recipient or sender's domain in token buckets that all workers share.  What is over a
--- limit waits or is refused for now, and the client is told when to try again.
+-- client address, user, recipient or sender's domain in token buckets that all workers share.  What
+-- is over a limit waits or is refused for now, and the client is told when to try again.
 ---@type moonpost.Plugin
 local plugin = ...
 local mail = require "moonpost"
@@ -59,7 +59,9 @@ local function service_set(i, list)
   if not list then return nil end
   local set = {}
   for _, name in ipairs(list) do
-    if not SERVICES[name] then fail(i, ("there is no service \"%s\"; there are %s"):format(tostring(name), names(SERVICES))) end
+    if not SERVICES[name] then
+      fail(i, ("there is no service \"%s\"; there are %s"):format(tostring(name), names(SERVICES)))
+    end
     set[name] = true
   end
   return set
@@ -110,7 +112,9 @@ end
 
 local function unavailable(why)
   mail.log.warn("limits cannot count", { why = why })
-  if options.when_unavailable == "tempfail" then return mail.tempfail("4.3.0", "Counting does not work now, try again later") end
+  if options.when_unavailable == "tempfail" then
+    return mail.tempfail("4.3.0", "Counting does not work now, try again later")
+  end
 end
 
 local function wants(rule, session)
