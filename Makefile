@@ -137,7 +137,7 @@ bench:
 	@python3 spec/bench/run.py
 
 # Further questions, each a script that says what it measures; results in build/bench/*.jsonl.
-bench-idle bench-growth bench-flush bench-latency bench-scaling bench-hook: bench-%:
+bench-idle bench-growth bench-flush bench-latency bench-scaling bench-hook bench-dict: bench-%:
 	@bin/setup test
 	@$(MAKE) --no-print-directory -s -j$(JOBS) MODE=release all bench-build
 	@lua5.4 spec/bench/$*.lua
@@ -199,7 +199,7 @@ help:
 	@echo "make test       install what is missing, run every check"
 	@echo "make fuzz       saved and made-up input against the parsers (FUZZ_SECONDS=3, FUZZ_SEED=1)"
 	@echo "make bench      measure beside what is installed of Postfix, Exim, aiosmtpd, Dovecot (BENCH_SECONDS=3, BENCH_SERVERS, BENCH_WORKLOADS)"
-	@echo "make bench-idle, bench-growth, bench-flush, bench-latency, bench-scaling, bench-hook   see spec/bench/*.lua"
+	@echo "make bench-idle, bench-growth, bench-flush, bench-latency, bench-scaling, bench-hook, bench-dict   see spec/bench/*.lua"
 	@echo "make bench-compare A=FILE B=FILE   two results of make bench side by side"
 	@echo "make lint       clang-tidy, cppcheck, luacheck, shellcheck and a build with clang"
 	@echo "make setup      only install the Debian packages that the build and the demo need"
@@ -209,4 +209,4 @@ help:
 
 FORCE:
 
-.PHONY: all fuzz fuzz-build bench bench-build bench-compare bench-idle bench-growth bench-flush bench-latency bench-scaling bench-hook setup run test lint doc install clean help FORCE
+.PHONY: all fuzz fuzz-build bench bench-build bench-compare bench-idle bench-growth bench-flush bench-latency bench-scaling bench-hook bench-dict setup run test lint doc install clean help FORCE
