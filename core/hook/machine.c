@@ -48,11 +48,6 @@ struct question *machine_question(struct machine *m)
 	return m->question;
 }
 
-bool machine_asks(const struct machine *m, enum hook hook)
-{
-	return m->policy && m->policy->hooks & 1u << hook;
-}
-
 void machine_rest(struct machine *m)
 {
 	if (m->wants != MACHINE_READ || (m->login && m->login->exchange))

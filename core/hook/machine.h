@@ -96,7 +96,10 @@ void machine_clear(struct machine *m);            /* for ops->free: question, fa
 struct question *machine_question(struct machine *m);
 
 /* Whether anybody listens to the hook: for questions that cost something before they are asked. */
-bool machine_asks(const struct machine *m, enum hook hook);
+static inline bool machine_asks(const struct machine *m, enum hook hook)
+{
+	return m->policy && m->policy->hooks & 1u << hook;
+}
 
 /* The machine waits for input: give back the memory of the last question and of the replies. */
 void machine_rest(struct machine *m);

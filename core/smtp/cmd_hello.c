@@ -1,7 +1,6 @@
 /* HELO, EHLO, STARTTLS, XCLIENT: who is there, what is offered, and the ways to begin anew. */
 #include <arpa/inet.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -43,20 +42,23 @@ static bool helo_valid(struct slice name)
 }
 
 /* One line of the list: said at once, or kept for policy to change. */
-static void capability(struct smtp_session *s, struct buf *list, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+#define CAPABILITY(...)                                        \
+	do {                                                   \
+		if (list)                                      \
+			keep_line(list, __VA_ARGS__);          \
+		else                                           \
+			smtp_reply_more(s, 250, NULL, __VA_ARGS__); \
+	} while (0)
 
-static void capability(struct smtp_session *s, struct buf *list, const char *fmt, ...)
+static void keep_line(struct buf *list, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void keep_line(struct buf *list, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (list) {
-		(void)buf_vprintf(list, fmt, ap);
-		(void)buf_append_byte(list, '\n');
-	} else {
-		smtp_reply_more_list(s, 250, NULL, fmt, ap);
-	}
+	(void)buf_vprintf(list, fmt, ap);
+	(void)buf_append_byte(list, '\n');
 	va_end(ap);
 }
 
@@ -66,7 +68,7 @@ static void announce_limits(struct smtp_session *s, struct buf *list)
 
 	if (s->settings->max_transactions)
 		snprintf(mailmax, sizeof(mailmax), " MAILMAX=%" PRIu32, s->settings->max_transactions);
-	capability(s, list, "LIMITS RCPTMAX=%" PRIu32 "%s", s->settings->max_recipients, mailmax);
+	CAPABILITY("LIMITS RCPTMAX=%" PRIu32 "%s", s->settings->max_recipients, mailmax);
 }
 
 static void announce_auth(struct smtp_session *s, struct buf *list)
@@ -78,7 +80,7 @@ static void announce_auth(struct smtp_session *s, struct buf *list)
 		return;
 	buf_init(&names, 0);
 	login_names(offered, &names);
-	capability(s, list, "AUTH %s", buf_cstr(&names));
+	CAPABILITY("AUTH %s", buf_cstr(&names));
 	buf_free(&names);
 }
 
@@ -87,18 +89,18 @@ static void announce(struct smtp_session *s, struct buf *list)
 {
 	const struct facts *f = &s->machine.facts;
 
-	capability(s, list, "PIPELINING");
-	capability(s, list, "SIZE %" PRIu64, s->settings->max_message_octets);
-	capability(s, list, "8BITMIME");
-	capability(s, list, "SMTPUTF8");
-	capability(s, list, "CHUNKING");
-	capability(s, list, "ENHANCEDSTATUSCODES");
+	CAPABILITY("PIPELINING");
+	CAPABILITY("SIZE %" PRIu64, s->settings->max_message_octets);
+	CAPABILITY("8BITMIME");
+	CAPABILITY("SMTPUTF8");
+	CAPABILITY("CHUNKING");
+	CAPABILITY("ENHANCEDSTATUSCODES");
 	announce_limits(s, list);
 	if (s->machine.tls_available && !f->tls.active)
-		capability(s, list, "STARTTLS");
+		CAPABILITY("STARTTLS");
 	announce_auth(s, list);
 	if (f->trusted)
-		capability(s, list, "XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
+		CAPABILITY("XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
 }
 
 static void greet(struct smtp_session *s)
@@ -129,7 +131,7 @@ static void ask_capabilities(struct smtp_session *s)
 
 	buf_init(&list, 0);
 	announce(s, &list);
-	capability(s, &list, "HELP");
+	keep_line(&list, "HELP");
 	smtp_session_begin(s, HOOK_REWRITE_CAPABILITIES);
 	q->rewrite.text = q->rewrite.known = arena_copy(&s->scratch, buf_slice(&list));
 	buf_free(&list);

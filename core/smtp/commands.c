@@ -164,14 +164,16 @@ static bool permitted(struct smtp_session *s, const struct smtp_command *c, stru
 
 /* ---- policy ---- */
 
+struct smtp_asked { const struct smtp_command *command; struct slice args; };     /* in scratch */
+
 static void command_judged(struct smtp_session *s, const struct verdict *v)
 {
 	struct smtp_failure f;
 
 	if (!smtp_reply_refusal(s, v, &f))
-		s->command->run(s, s->command_args);
-	else if (s->command->run == smtp_cmd_bdat && v->kind != VERDICT_DISCONNECT)
-		smtp_cmd_bdat_refused(s, s->command_args, f);
+		s->asked->command->run(s, s->asked->args);
+	else if (s->asked->command->run == smtp_cmd_bdat && v->kind != VERDICT_DISCONNECT)
+		smtp_cmd_bdat_refused(s, s->asked->args, f);
 	else
 		smtp_reply_refused(s, v);
 }
@@ -187,8 +189,8 @@ static void judge_or_run(struct smtp_session *s, const struct smtp_command *c, s
 		c->run(s, args);
 		return;
 	}
-	s->command = c;
-	s->command_args = arena_copy(&s->scratch, args);
+	s->asked = arena_alloc(&s->scratch, sizeof(*s->asked));
+	*s->asked = (struct smtp_asked){ c, arena_copy(&s->scratch, args) };
 	if (c->flags & SECRET)
 		line = mask(c, line, masked, sizeof(masked));
 	smtp_session_begin(s, HOOK_ACCEPT_COMMAND);

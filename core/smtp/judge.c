@@ -8,6 +8,14 @@
 #include "hook/message_header.h"
 #include "smtp/reply.h"
 
+/* What accept_delivery said so far. */
+struct smtp_judgement {
+	unsigned            at;               /* the recipient at hand */
+	bool                running;          /* the loop over them */
+	struct smtp_failure refusal;          /* of the recipient who decides */
+	const char         *recipient;
+};
+
 static void log_refused(struct smtp_session *s, const struct verdict *v)
 {
 	struct smtp_transaction *t = &s->transaction;
@@ -51,8 +59,8 @@ static void all_judged(struct smtp_session *s)
 {
 	struct smtp_transaction *t = &s->transaction;
 
-	if (t->verdict.code)
-		smtp_transaction_refuse(s, t->verdict, t->verdict_recipient);
+	if (t->judgement && t->judgement->refusal.code)
+		smtp_transaction_refuse(s, t->judgement->refusal, t->judgement->recipient);
 	else if (!smtp_transaction_wanted(t))
 		smtp_transaction_stored(s, true);
 	else if (machine_asks(&s->machine, HOOK_ON_ACCEPT))
@@ -68,24 +76,24 @@ static void keep_refusal(struct smtp_session *s, const struct verdict *v)
 	struct smtp_transaction *t = &s->transaction;
 	struct smtp_failure f;
 
-	if (!smtp_reply_refusal(s, v, &f) || (t->verdict.code && (t->verdict.code >= 500 || f.code < 500)))
+	if (!smtp_reply_refusal(s, v, &f) || (t->judgement->refusal.code && (t->judgement->refusal.code >= 500 || f.code < 500)))
 		return;
 	log_refused(s, v);
 	/* The question's words are gone with the next question. */
 	f.status = arena_strdup(&t->arena, slice_from(f.status));
 	f.text = arena_strdup(&t->arena, slice_from(f.text));
-	t->verdict = f;
-	t->verdict_recipient = arena_strdup(&t->arena, t->envelope.recipients[t->judged].address);
+	t->judgement->refusal = f;
+	t->judgement->recipient = arena_strdup(&t->arena, t->envelope.recipients[t->judgement->at].address);
 }
 
 /* Another mailbox; one that gets the message anyway gets one copy. */
 static void file_into(struct smtp_transaction *t, const char *mailbox)
 {
-	struct envelope_recipient *r = &t->envelope.recipients[t->judged];
+	struct envelope_recipient *r = &t->envelope.recipients[t->judgement->at];
 
 	r->mailbox = arena_copy(&t->arena, slice_from(mailbox));
 	for (unsigned i = 0; i < t->envelope.recipient_count; i++)
-		if (i != t->judged && !t->envelope.recipients[i].discard &&
+		if (i != t->judgement->at && !t->envelope.recipients[i].discard &&
 		    slice_eq(t->envelope.recipients[i].mailbox, r->mailbox))
 			r->discard = true;
 }
@@ -102,13 +110,13 @@ static void recipient_judged(struct smtp_session *s, const struct verdict *v)
 		return;
 	}
 	if (v->kind == VERDICT_DISCARD)
-		t->envelope.recipients[t->judged].discard = true;
+		t->envelope.recipients[t->judgement->at].discard = true;
 	else if (v->kind == VERDICT_ACCEPT && target)
 		file_into(t, target->mailbox);
 	else
 		keep_refusal(s, v);
-	t->judged++;
-	if (!t->judging)
+	t->judgement->at++;
+	if (!t->judgement->running)
 		ask_recipients(s);
 }
 
@@ -117,23 +125,23 @@ static void ask_recipients(struct smtp_session *s)
 {
 	struct smtp_transaction *t = &s->transaction;
 
-	t->judging = true;
-	while (t->judged < t->envelope.recipient_count) {
-		unsigned at = t->judged;
+	t->judgement->running = true;
+	while (t->judgement->at < t->envelope.recipient_count) {
+		unsigned at = t->judgement->at;
 
 		if (t->envelope.recipients[at].discard) {
-			t->judged++;
+			t->judgement->at++;
 			continue;
 		}
 		ask(s, HOOK_ACCEPT_DELIVERY, at, recipient_judged);
 		if (s->state == SMTP_CLOSED)
 			return;
-		if (t->judged == at) {
-			t->judging = false;           /* the answer is on its way */
+		if (t->judgement->at == at) {
+			t->judgement->running = false;           /* the answer is on its way */
 			return;
 		}
 	}
-	t->judging = false;
+	t->judgement->running = false;
 	all_judged(s);
 }
 
@@ -156,6 +164,7 @@ static void judged(struct smtp_session *s, const struct verdict *v)
 		smtp_transaction_spool_failed(s, st);
 		smtp_transaction_refuse(s, t->failure, NULL);
 	} else if (machine_asks(&s->machine, HOOK_ACCEPT_DELIVERY)) {
+		t->judgement = arena_alloc(&t->arena, sizeof(*t->judgement));
 		ask_recipients(s);
 	} else {
 		all_judged(s);

@@ -125,6 +125,7 @@ struct smtp_held {
 	char           text[REPLY_MAX + 1];
 	struct verdict verdict;               /* for the transcript */
 	bool           decided;
+	enum machine_wants wants;             /* of the machine when it was asked about */
 };
 
 void smtp_reply_drop(struct smtp_session *s)
@@ -160,8 +161,9 @@ static bool may_rewrite(struct smtp_session *s, int code)
 	bool last = s->lines;
 
 	s->lines = false;
-	return !last && machine_asks(&s->machine, HOOK_REWRITE_REPLY) && (code != 220 || s->state != SMTP_START ||
-	       s->machine.facts.helo);
+	if (!machine_asks(&s->machine, HOOK_REWRITE_REPLY) || last)
+		return false;
+	return code != 220 || s->state != SMTP_START || s->machine.facts.helo;
 }
 
 static void hold(struct smtp_session *s, int code, const char *status, const char *fmt, va_list ap)
@@ -180,7 +182,7 @@ static void hold(struct smtp_session *s, int code, const char *status, const cha
 static void rewritten(struct smtp_session *s, const struct verdict *v)
 {
 	(void)v;
-	s->machine.wants = s->wants_after;
+	s->machine.wants = s->held->wants;
 	release(s, machine_question(&s->machine)->rewrite.text);
 }
 
@@ -190,7 +192,7 @@ void smtp_reply_ask(struct smtp_session *s)
 
 	if (q->waiting)
 		return;                               /* this very question */
-	s->wants_after = s->machine.wants;
+	s->held->wants = s->machine.wants;
 	smtp_session_begin(s, HOOK_REWRITE_REPLY);
 	q->rewrite.sign = slice_from(arena_printf(&q->arena, "%03d", s->held->code));
 	q->rewrite.status = slice_from(s->held->status);
@@ -235,19 +237,13 @@ void smtp_reply(struct smtp_session *s, int code, const char *status, const char
 		close_session(s);
 }
 
-void smtp_reply_more_list(struct smtp_session *s, int code, const char *status, const char *fmt,
-                          va_list ap)
-{
-	s->lines = true;
-	put_line(s, code, '-', status, fmt, ap);
-}
-
 void smtp_reply_more(struct smtp_session *s, int code, const char *status, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	smtp_reply_more_list(s, code, status, fmt, ap);
+	s->lines = true;
+	put_line(s, code, '-', status, fmt, ap);
 	va_end(ap);
 }
 

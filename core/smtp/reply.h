@@ -3,8 +3,6 @@
 #ifndef MOONPOST_SMTP_REPLY_H
 #define MOONPOST_SMTP_REPLY_H
 
-#include <stdarg.h>
-
 #include "smtp/state.h"
 
 /* status: enhanced status code (RFC 2034), NULL where none belongs (220 greeting, HELO, EHLO, 334,
@@ -16,9 +14,6 @@ void smtp_reply(struct smtp_session *s, int code, const char *status, const char
 /* A line that is not the last of its reply ("250-..."). */
 void smtp_reply_more(struct smtp_session *s, int code, const char *status, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
-
-void smtp_reply_more_list(struct smtp_session *s, int code, const char *status, const char *fmt,
-                          va_list ap);
 
 /* While somebody listens to rewrite_reply, a reply of one line is held back until the session has
  * done all else: then ask what becomes of its text, and say it. */

@@ -26,6 +26,7 @@ enum smtp_input { INPUT_COMMAND, INPUT_AUTH, INPUT_DATA, INPUT_CHUNK };
 
 struct smtp_command;
 struct smtp_held;
+struct smtp_asked;
 struct smtp_session;
 
 /* A verdict came; the session reads on unless the function says otherwise. */
@@ -37,9 +38,7 @@ struct smtp_session {
 	struct login                login;
 	struct smtp_transaction     transaction;
 	struct smtp_held           *held;         /* reply.h: a reply that policy may rewrite; or NULL */
-	enum machine_wants          wants_after;  /* what the machine wants when it was said */
-	const struct smtp_command  *command;      /* accept_command: the one at hand */
-	struct slice                command_args; /* in scratch */
+	struct smtp_asked          *asked;        /* commands.c: the command that policy is asked about */
 	struct arena                scratch;      /* what one command needs until its answer */
 	enum smtp_state             state;
 	enum smtp_input             input;

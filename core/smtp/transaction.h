@@ -37,10 +37,7 @@ struct smtp_transaction {
 	struct smtp_failure  failure;
 	uint64_t             chunk_left;      /* BDAT: octets of this chunk still to come */
 	bool                 chunk_last, chunk_refused;
-	unsigned             judged;          /* accept_delivery: the recipient at hand */
-	bool                 judging;         /* the loop over them runs */
-	struct smtp_failure  verdict;         /* of the recipient who decides, in the arena */
-	const char          *verdict_recipient;
+	struct smtp_judgement *judgement;     /* judge.c, in the arena; or NULL */
 	struct delivery      delivery;
 	bool                 delivering;
 };
