@@ -35,9 +35,11 @@ void dicts_declare(lua_State *L, struct dicts_name *n, enum dicts_kind kind, con
 	struct plugin *p = loading(script_of(L));
 	size_t len = strlen(name);
 
-	if (!p || script_of(L)->current)
+	if (!p || script_of(L)->current) {
 		luaL_error(L, "%s is called while the plugin loads, outside of hooks; keep what it returns in "
 		           "a local", what);
+		return;                           /* never reached: the error unwinds */
+	}
 	if (len == 0 || len > DICT_NAME_MAX || strspn(name, "abcdefghijklmnopqrstuvwxyz"
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") != len)
 		luaL_error(L, "%s: a name is 1 to %d letters, digits and _ - .", what, DICT_NAME_MAX);

@@ -112,7 +112,7 @@ static int add_to_sums(const struct store_tx *t, struct slice owner, int entries
 static int has_room(const struct store_tx *t, const struct store_dict_settings *s,
                     struct slice owner, unsigned entries, int64_t octets, bool *room)
 {
-	struct dict_sum own, all;
+	struct dict_sum own = { 0 }, all = { 0 };
 	int rc = dict_durable_sum(t, owner, &own);
 
 	if (rc == 0)

@@ -363,7 +363,7 @@ static enum status change(struct dict_memory *m, struct owner *o, const struct d
 	dict_put_answer(answer, &a);              /* while the old value is still there */
 	if (what == DICT_PUT)
 		st = put(m, o, q, e, &item);
-	else if (what == DICT_DROP)
+	else if (what == DICT_DROP && e)
 		drop(m, e);
 	else if (e && !list_empty(&e->used))
 		touch(m, e, true);

@@ -70,8 +70,13 @@ end
 ---@class limits.Rule
 ---@field bucket moonpost.Limit
 
+local used = {}
+
 local function compile(i, rule)
   check_kinds(i, rule)
+  local name = rule.name or ("rule%d-%s-%s"):format(i, rule.count, rule.per)
+  if used[name] then fail(i, "name is that of another rule, so both would count in the same buckets") end
+  used[name] = true
   local action = rule.action or "tempfail"
   if action ~= "tempfail" and action ~= "delay" then fail(i, "action is tempfail or delay") end
   if action == "delay" and rule.count == "login_failures" then
@@ -79,7 +84,7 @@ local function compile(i, rule)
   end
   local max_delay = rule.max_delay or 10
   if max_delay < 0 or max_delay > DELAY_MAX then fail(i, ("max_delay is 0 to %d seconds"):format(DELAY_MAX)) end
-  local made, bucket = pcall(mail.limit, { name = rule.name or ("rule%d-%s-%s"):format(i, rule.count, rule.per),
+  local made, bucket = pcall(mail.limit, { name = name,
     rate = rule.limit / rule.seconds, burst = rule.burst or math.max(1, rule.limit) })
   if not made then fail(i, (tostring(bucket):gsub("^.-mail%.limit: ", ""))) end
   return { count = rule.count, per = rule.per, bucket = bucket, delay = action == "delay" and max_delay or nil,

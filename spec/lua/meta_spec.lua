@@ -29,6 +29,21 @@ describe("lua/meta/moonpost.lua", function()
     assert.equal(real, table.concat(declared, " "))
   end)
 
+  it("declares the methods of dictionaries, limits and caches", function()
+    script.plugin [[
+      local all = { dict = mail.dict("d"), limit = mail.limit { name = "l", rate = 1, burst = 1 }, cache = mail.cache() }
+      local known = { dict = "get set add incr delete cas list", limit = "take", cache = "get set delete clear" }
+      for kind, methods in pairs(known) do
+        for name in methods:gmatch("%a+") do assert(type(all[kind][name]) == "function", kind .. ":" .. name) end
+      end]]
+    local text = script.read "lua/meta/moonpost.lua"
+    for kind, methods in pairs { dict = "get set add incr delete cas list", limit = "take", cache = "get set delete clear" } do
+      for name in methods:gmatch("%a+") do
+        assert.is_truthy(text:find(("\nfunction %s:%s("):format(kind, name), 1, true), kind .. ":" .. name)
+      end
+    end
+  end)
+
   it("is Lua that loads", function()
     assert.is_truthy(loadfile "lua/meta/moonpost.lua")
   end)

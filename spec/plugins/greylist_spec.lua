@@ -127,6 +127,7 @@ describe("greylist", function()
     ['allow_networks = { "10.0.0.0/33" }'] = "allow_networks of plugin greylist.*at most 32 bits",
     ['text = "later"'] = "one line with one %%s",
     ['text = "%d or %s"'] = "one line with one %%s",
+    ['text = "' .. ("x"):rep(400) .. '%s"'] = "longer than 399 octets",
     ["auto_alow = 1"] = "auto_alow",
   } do
     it("does not start with " .. option, function()

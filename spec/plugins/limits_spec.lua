@@ -152,6 +152,8 @@ describe("limits", function()
     ['{ count = "messages", per = "all", limit = 1, seconds = 1, max_delay = 60 }'] = "max_delay is 0 to 20",
     ['{ count = "messages", per = "all", limit = 1, seconds = 1, services = { "imap" } }'] = 'no service "imap"',
     ['{ count = "messages", per = "all", limit = 1e9, seconds = 1 }'] = "rules%[1%] of plugin limits: rate is tokens per second",
+    ['{ count = "messages", per = "all", limit = 1, seconds = 1, name = "x" }, { count = "messages", per = "user", limit = 1, seconds = 1, name = "x" }'] = "rules%[2%].*that of another rule",
+    ['{ count = "messages", per = "all", limit = 1, seconds = 1, name = "a b" }'] = "rules%[1%] of plugin limits: a name is 1 to 64 letters",
     ['{ count = "login_failures", per = "user", limit = 1, seconds = 1, action = "delay" }'] = "auth_failure_delay",
   } do
     it("does not start with the rule " .. rule, function()
