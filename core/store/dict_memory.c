@@ -174,6 +174,7 @@ static struct owner *make_owner(struct dict_memory *m, struct slice name)
 	list_init(&o->used);
 	o->name_len = name.len;
 	memcpy(o->name, name.ptr, name.len);
+	m->numbers.octets += sizeof(*o) + name.len;
 	(void)map_put(&m->owners, name, o);
 	return o;
 }
@@ -182,6 +183,7 @@ static void free_if_empty(struct dict_memory *m, struct owner *o)
 {
 	if (o->entries)
 		return;
+	m->numbers.octets -= sizeof(*o) + o->name_len;
 	(void)map_remove(&m->owners, slice_of(o->name, o->name_len));
 	free(o);
 }

@@ -65,6 +65,18 @@ describe("dictionaries of several clients", function()
     assert.equal("OK", client:wait(op).status)
   end)
 
+  it("are not asked twice for a step whose fate is not known, but read again", function()
+    client:wait(client:numbers())
+    bind.kill(server.pid, 19)                   -- it stands still: what is sent now gets no answer
+    local step, reading = client:dict { op = "incr", key = "n" }, client:dict { op = "get", key = "n" }
+    client:run(50)
+    server:kill()
+    server:start()
+    assert.equal("OK", client:wait(reading).status)
+    assert.equal("TEMPFAIL", client:wait(step).status)
+    assert.is_nil(select(2, ask(client, { op = "get", key = "n" })).value)
+  end)
+
   it("do not mind a request that is cancelled, sent or not", function()
     client:dict({ op = "set", key = "k", value = "v" }, true)
     client:wait(client:numbers())

@@ -289,8 +289,29 @@ static int l_map_octets(lua_State *L)
 	return 1;
 }
 
+/* schema_version(settings) -> number */
+static int l_schema_version(lua_State *L)
+{
+	struct store_settings s = store_settings_at(L, 1);
+	struct store_view v;
+	struct store_env *e;
+	uint64_t version = 0;
+	char *error;
+
+	if (store_env_open(&s, STORE_ENV_READ, &e, &error) != ST_OK)
+		return store_push_failure(L, error);
+	store_view_init(&v, e);
+	if (store_view_begin(&v) == ST_OK)
+		(void)store_schema_meta_get(&v.tx, "version", &version);
+	store_view_clear(&v);
+	store_env_close(&e);
+	lua_pushinteger(L, (lua_Integer)version);
+	return 1;
+}
+
 const luaL_Reg store_parts_functions[] = {
 	{ "refs", l_refs }, { "wire", l_wire }, { "schema", l_schema },
 	{ "raw", l_raw }, { "frame", l_frame }, { "lock_files", l_lock_files },
-	{ "damage", l_damage }, { "map_octets", l_map_octets }, { NULL, NULL },
+	{ "damage", l_damage }, { "map_octets", l_map_octets },
+	{ "schema_version", l_schema_version }, { NULL, NULL },
 };
