@@ -235,6 +235,12 @@ static int wait_for(lua_State *L, struct load *l)
 	return call_suspend(L, c, on_cancel, w, when_loaded);
 }
 
+/* Its call is over, but a coroutine of the plugin's own in which it ran was not closed. */
+static bool abandoned(const struct load *l)
+{
+	return l->by.call && l->by.call->generation != l->by.generation;
+}
+
 /* The loader returned: load at 4, its results behind. */
 static int loaded(lua_State *L, int status, lua_KContext context)
 {
@@ -308,8 +314,12 @@ static int get(lua_State *L)
 	lua_getiuservalue(L, 1, LOADS);
 	lua_pushvalue(L, 2);
 	if (lua_rawget(L, -2) != LUA_TNIL) {
+		struct load *l = lua_touserdata(L, -1);
+
 		lua_replace(L, 4);
-		return wait_for(L, lua_touserdata(L, 4));
+		if (!abandoned(l))
+			return wait_for(L, l);
+		settle(L, 4, l, LOAD_CANCELLED);
 	}
 	lua_settop(L, 3);
 	return load(L);

@@ -119,6 +119,17 @@ describe("mail.cache", function()
     assert.equal("2", asked[4]:answer().text)
   end)
 
+  it("does not wait for a loader whose session went while it ran in a coroutine of the plugin's own", function()
+    local stage = stage_of("{}", [[local n = 0 plugin:hook("accept_recipient", function()
+      n = n + 1
+      if n == 1 then return coroutine.wrap(function() cache:get("k", function() mail.sleep(60) end) end)() end
+      return mail.reject(nil, cache:get("k", function() return "mine" end)) end)]])
+    local asked = stage:ask { hook = "accept_recipient", address = "bob@example.test" }
+    stage:spin(2)
+    asked:cancel()
+    assert.equal("mine", script.ask(stage, { hook = "accept_recipient", address = "bob@example.test" }).text)
+  end)
+
   it("leaves nothing when everybody goes, or the worker ends", function()
     local body = [[plugin:hook("accept_recipient", function() cache:get("k", function() mail.sleep(60) end) end)]]
     local stage = stage_of("{}", body)
