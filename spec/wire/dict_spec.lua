@@ -104,8 +104,9 @@ describe("dictionaries and limits of two workers", function()
     assert.equal("1", (ask(c, "incr")))
     assert.equal("1", (ask(c, "durable")))
     process.kill(s:pids("store")[1], "KILL")
-    local value, why
-    repeat value, _, why = ask(c, "incr") until why ~= "store"
+    local value, worker, why
+    repeat value, worker, why = ask(c, "incr") until why ~= "store"
+    assert.is_string(worker)
     assert.equal("1", value)
     assert.equal("2", (ask(c, "durable")))
     s:restart()
@@ -128,6 +129,55 @@ describe("dictionaries and limits of two workers", function()
     assert.matches("dict evicted +0\n", text)
     assert.matches("durable entries +1\n", text)
   end)
+end)
+
+describe("the limits of dictionaries in the configuration", function()
+  -- "put-10-a@...": ten octets under a.
+  local FILL = [[
+    local plugin = ...
+    local mail = require "moonpost"
+    local dicts = { put = mail.dict("memory"), keep = mail.dict("disk", { durable = true }) }
+    plugin:hook("accept_recipient", function(_, recipient)
+      local kind, octets, key = recipient.localpart:match("^(%a+)-(%d+)-(.+)$")
+      local done, _, word = dicts[kind]:set(key, ("x"):rep(tonumber(octets)))
+      return mail.reject("5.7.1", word or tostring(done))
+    end)]]
+  local LARGE, MOST = 40000, 65536
+
+  for key, case in pairs {
+    max_entries = { 2, "put", 10, "true true true", 1 },
+    max_octets = { MOST, "put", LARGE, "true true true", 2 },
+    max_plugin_octets = { MOST, "put", LARGE, "true true true", 2 },
+    max_value_octets = { 20, "put", 21, "limit limit limit", 0 },
+    max_key_octets = { 16, "put", 10, "true true true", 0 },
+    durable_max_entries = { 2, "keep", 10, "true true limit", 0 },
+    durable_max_octets = { MOST, "keep", LARGE, "true limit limit", 0 },
+    durable_max_plugin_octets = { MOST, "keep", LARGE, "true limit limit", 0 },
+  } do
+    it("are reached: dict." .. key, function()
+      local limit, kind, octets, expected, evicted = table.unpack(case)
+      local s = server.start { plugins = { fill = FILL },
+        config = { dict = { max_value_octets = MOST, [key] = limit } } }
+      local c, words = s:connect "mta", {}
+      c:reply()
+      c:command "EHLO client.example"
+      c:command "MAIL FROM:<a@client.example>"
+      local function ask(name)
+        local _, text = c:command(("RCPT TO:<%s-%d-%s@example.test>"):format(kind, octets, name))
+        return text:match("^5%.7%.1 (%a+)$")
+      end
+      for i, name in ipairs { "a", "b", "c" } do words[i] = ask(name) end
+      assert.equal(expected, table.concat(words, " "))
+      if key == "max_key_octets" then
+        assert.equal("true", ask(("k"):rep(16)))
+        assert.equal("limit", ask(("k"):rep(17)))
+      end
+      c:close()
+      local _, status = s:command { "status" }
+      assert.matches("dict evicted +" .. evicted .. "\n", status)
+      s:stop()
+    end)
+  end
 end)
 
 describe("greylist and limits on the wire", function()
