@@ -11,12 +11,17 @@
 static void set_open(struct plugin *p, bool open)
 {
 	p->breaker.open = open;
-	LIST_EACH(&p->stats, link) {
+	LIST_EACH(stats_list(p), link) {
 		struct script_hook_numbers *n = &CONTAINER_OF(link, struct stats, link)->numbers;
 
 		n->paused = open;
 		n->changed = true;
 	}
+}
+
+void breaker_reset(struct plugin *p)
+{
+	set_open(p, false);
 }
 
 enum breaker_advice breaker_ask(struct plugin *p, const char *hook, bool may_skip)
@@ -57,7 +62,7 @@ static void tell_bad(struct plugin *p)
 	struct breaker *b = &p->breaker;
 	uint64_t now = clock_ms();
 
-	if (c->lua.breaker_failures == 0 || b->open)
+	if (c->lua.breaker_failures == 0 || b->open || p->withdrawn)
 		return;
 	if (b->failures == 0 || now - b->window_ms > c->lua.breaker_window_ms) {
 		b->failures = b->good = 0;

@@ -24,6 +24,9 @@ enum breaker_advice { BREAKER_CALL, BREAKER_TEMPFAIL, BREAKER_SKIP };
  * the plugin's entry says on_failure = "skip". */
 enum breaker_advice breaker_ask(struct plugin *p, const char *hook, bool may_skip);
 
+/* Newer code of the plugin begins anew. */
+void breaker_reset(struct plugin *p);
+
 /* How the call ended. */
 void breaker_tell(struct plugin *p, bool good);
 

@@ -78,6 +78,7 @@ static void retire(struct call *c)
 	tick_cancel(&c->tick);
 	list_remove(&c->link);
 	list_append(&c->script->idle_calls, &c->link);
+	c->plugin->calls--;
 	if (c->parent)
 		c->root->children--;
 	else
@@ -118,6 +119,13 @@ static void drop(struct call *c)
 		gone(owner);
 }
 
+void call_expire(struct call *c, const char *text)
+{
+	stop_waiting(c);
+	failure_log(c, text, NULL);
+	finish(c, CALL_TIMEOUT, clock_ns());
+}
+
 static void on_wall(void *owner)
 {
 	struct call *c = owner;
@@ -126,9 +134,7 @@ static void on_wall(void *owner)
 	failure_where(c->co, where, sizeof(where));
 	snprintf(text, sizeof(text), "%s%sno answer after %u ms (%s)", where, *where ? ": " : "",
 	         c->wall_ms, c->wall_key);
-	stop_waiting(c);
-	failure_log(c, text, NULL);
-	finish(c, CALL_TIMEOUT, clock_ns());
+	call_expire(c, text);
 }
 
 /* ---- running ---- */
@@ -235,6 +241,7 @@ struct call *call_new(struct script *s, struct plugin *p, const char *hook, call
 	c->budget = (struct guard_budget){ .limit = guard_ticks(s->setup.config->lua.cpu_ms) };
 	c->spend = &c->budget;
 	c->began_ns = c->cpu_ns = 0;
+	p->calls++;
 	c->stats = stats_of(p, hook);
 	c->stats->numbers.calls++;
 	c->stats->numbers.live++;

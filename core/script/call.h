@@ -85,6 +85,9 @@ void call_start_later(struct call *c, lua_CFunction main);   /* on the loop's ne
  * memory; nothing was moved, the call did not start. */
 bool call_start_with(struct call *c, lua_CFunction main, lua_State *from, int arguments);
 
+/* It waits and is to wait no longer: a time-out, with this text in the log. */
+void call_expire(struct call *c, const char *text);
+
 /* done() does not come any more; gone() does, later when the call is inside of Lua now. */
 void call_cancel(struct call *c);
 

@@ -92,6 +92,7 @@ struct config {
 		uint32_t breaker_failures;                /* 20; 0: off */
 		uint32_t breaker_window_ms, breaker_pause_ms;     /* 60 s, 30 s */
 		uint32_t timers;                          /* of one plugin: 100 */
+		uint32_t reload_wall_ms;                  /* for what waits in replaced code: 60 s */
 		uint32_t start_wall_ms, stop_wall_ms;     /* on_start, on_stop: 10 s, 5 s */
 	} lua;
 	struct slice lua_options;         /* plugins' option tables as Lua text (config_options.h) */

@@ -43,7 +43,7 @@ void config_parts_defaults(struct config *c)
 		         .parallel_calls = 100, .background_calls = 100, .background_cpu_ms = 1000,
 		         .background_wall_ms = 3600 * 1000, .timers = 100, .start_wall_ms = 10000,
 		         .stop_wall_ms = 5000, .breaker_failures = 20, .breaker_window_ms = 60000,
-		         .breaker_pause_ms = 30000 },
+		         .breaker_pause_ms = 30000, .reload_wall_ms = 60000 },
 	};
 	arena_init(&c->arena);
 	c->hostname = machine_name(&c->arena);

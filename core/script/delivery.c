@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "script/arguments.h"
 #include "script/breaker.h"
+#include "script/ledger.h"
 #include "script/mailbox.h"
 #include "script/plugin.h"
 #include "script/state.h"
@@ -176,7 +177,7 @@ static void on_done(void *owner, enum call_outcome outcome)
 	else if (g->error)
 		set_result(g, status_of_error(g));
 	else
-		g->at = g->at->next;
+		g->at = ledger_next_backend(g->script, g->at);
 	free(g->error);
 	g->error = NULL;
 	deliver_next(g);
@@ -195,7 +196,7 @@ static void deliver_next(struct delivering *g)
 		}
 		b = CONTAINER_OF(g->at, struct backend, link);
 		if (!b->appends) {
-			g->at = g->at->next;
+			g->at = ledger_next_backend(g->script, g->at);
 			continue;
 		}
 		if (breaker_ask(b->plugin, "mailbox", false) != BREAKER_CALL) {

@@ -18,21 +18,10 @@ enum { SECONDS_MAX = 10 * 366 * 86400 };
 
 /* ---- declaring ---- */
 
-static struct plugin *loading(struct script *s)
-{
-	LIST_EACH(&s->plugins, link) {
-		struct plugin *p = CONTAINER_OF(link, struct plugin, link);
-
-		if (p->loading)
-			return p;
-	}
-	return NULL;
-}
-
 void dicts_declare(lua_State *L, struct dicts_name *n, enum dicts_kind kind, const char *name,
                    bool shared, const char *what)
 {
-	struct plugin *p = loading(script_of(L));
+	struct plugin *p = script_of(L)->loading;
 	size_t len = strlen(name);
 
 	if (!p || script_of(L)->current) {

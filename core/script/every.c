@@ -135,6 +135,12 @@ static void rest(struct every *e)
 	forget_if_over(e);
 }
 
+void every_rest(struct plugin *p)
+{
+	LIST_EACH(&p->timers, link)
+		rest(CONTAINER_OF(link, struct every, link));
+}
+
 void every_stop(struct plugin *p)
 {
 	LIST_EACH(&p->timers, link) {
@@ -250,6 +256,8 @@ int every_push(lua_State *L, struct plugin *p, int first)
 	struct script *s = p->script;
 	struct every *e, read = read_arguments(L, first);
 
+	if (p->withdrawn)
+		return luaL_error(L, "every: this is old code of plugin %s, which was reloaded", p->name);
 	if (p->timer_count >= s->setup.config->lua.timers)
 		return luaL_error(L, "every: the plugin has %d timers already (lua.timers); cancel some, or "
 		                  "let one do the work of several", (int)p->timer_count);

@@ -16,6 +16,9 @@ int every_push(lua_State *L, struct plugin *p, int first);
 /* The script has started, begins or ceases to lead: timers begin or rest accordingly. */
 void every_look(struct script *s);
 
+/* Newer code takes the plugin's place: no more runs; one under way may finish. */
+void every_rest(struct plugin *p);
+
 /* The plugin ends: its timers rest for ever; runs that wait are cancelled. */
 void every_stop(struct plugin *p);
 

@@ -15,7 +15,7 @@
 static const char *const names[] = { "on_start", "on_stop" };
 
 struct lifecycle {
-	struct script  *script;
+	struct list     link;             /* in script->lifecycles */
 	unsigned        left;             /* calls, and one while they are begun */
 	script_done_fn *done;
 	void           *owner;
@@ -43,8 +43,7 @@ static void over(struct lifecycle *l)
 
 	if (--l->left > 0)
 		return;
-	if (l->script->lifecycle == l)
-		l->script->lifecycle = NULL;
+	list_remove(&l->link);
 	free(l);
 	if (done)
 		done(owner);
@@ -80,10 +79,12 @@ static int run(lua_State *L)
 	return call_function(L, 0, 0, when_returned, NULL);
 }
 
-static void begin(struct lifecycle *l, struct listener *listener, uint32_t wall_ms, const char *key)
+static void begin(struct lifecycle *l, struct listener *listener)
 {
+	struct script *s = listener->plugin->script;
+	bool starts = listener->home == &s->starts;
 	struct turn *t;
-	struct call *c = call_new(l->script, listener->plugin, listener->hook, on_done, NULL);
+	struct call *c = call_new(s, listener->plugin, listener->hook, on_done, NULL);
 
 	if (!c)
 		return;
@@ -94,43 +95,88 @@ static void begin(struct lifecycle *l, struct listener *listener, uint32_t wall_
 	c->gone = on_gone;
 	c->fn = listener->fn;
 	call_background(c);
-	c->wall_ms = wall_ms;
-	c->wall_key = key;
+	c->wall_ms = starts ? s->setup.config->lua.start_wall_ms : s->setup.config->lua.stop_wall_ms;
+	c->wall_key = starts ? "lua.start_wall" : "lua.stop_wall";
 	call_start(c, run);
 }
 
-static void run_all(struct script *s, struct list *list, uint32_t wall_ms, const char *key,
-                    script_done_fn *done, void *owner)
+static struct lifecycle *lifecycle_new(struct script *s, script_done_fn *done, void *owner)
 {
 	struct lifecycle *l = MEM_NEW(struct lifecycle);
 
-	lifecycle_forget(s);                  /* a worker told to stop while it starts */
-	*l = (struct lifecycle){ s, 1, done, owner };
-	s->lifecycle = l;
-	LIST_EACH(list, link)
-		begin(l, CONTAINER_OF(link, struct listener, link), wall_ms, key);
-	over(l);
+	l->left = 1;
+	l->done = done;
+	l->owner = owner;
+	list_append(&s->lifecycles, &l->link);
+	return l;
+}
+
+/* Those that are for this hook; of all plugins, or of one. */
+static void begin_all(struct lifecycle *l, struct list *list, const struct list *home,
+                      const struct plugin *p)
+{
+	LIST_EACH(list, link) {
+		struct listener *listener = CONTAINER_OF(link, struct listener, link);
+
+		if (listener->home == home && (!p || listener->plugin == p))
+			begin(l, listener);
+	}
 }
 
 void lifecycle_forget(struct script *s)
 {
-	if (s->lifecycle)
-		s->lifecycle->done = NULL;
-	s->lifecycle = NULL;
+	LIST_EACH(&s->lifecycles, link)
+		CONTAINER_OF(link, struct lifecycle, link)->done = NULL;
+}
+
+void lifecycle_start_plugin(struct plugin *p)
+{
+	struct lifecycle *l = lifecycle_new(p->script, NULL, NULL);
+
+	if (p->script->started)
+		begin_all(l, &p->script->starts, &p->script->starts, p);
+	over(l);
+}
+
+void lifecycle_stop_plugin(struct plugin *p, void (*done)(void *plugin))
+{
+	struct lifecycle *l = lifecycle_new(p->script, done, p);
+
+	if (p->script->started)
+		begin_all(l, &p->listeners, &p->script->stops, p);
+	over(l);
 }
 
 void script_start(struct script *s, script_done_fn *done, void *owner)
 {
+	struct lifecycle *l = lifecycle_new(s, done, owner);
+
 	s->started = s->cut_off = true;
 	every_look(s);
-	run_all(s, &s->starts, s->setup.config->lua.start_wall_ms, "lua.start_wall", done, owner);
+	begin_all(l, &s->starts, &s->starts, NULL);
+	over(l);
 }
 
+/* A worker may be told to stop while it starts. */
 void script_stop(struct script *s, script_done_fn *done, void *owner)
 {
+	struct lifecycle *l;
+
+	lifecycle_forget(s);
+	l = lifecycle_new(s, done, owner);
 	s->started = s->cut_off = false;
 	every_look(s);
-	run_all(s, &s->stops, s->setup.config->lua.stop_wall_ms, "lua.stop_wall", done, owner);
+	begin_all(l, &s->stops, &s->stops, NULL);
+	/* Old code that has not ended by itself. */
+	LIST_EACH(&s->retired, link) {
+		struct plugin *p = CONTAINER_OF(link, struct plugin, link);
+
+		if (p->look.at_ms)
+			begin_all(l, &p->listeners, &s->stops, p);
+		if (p->look.loop)
+			timer_stop(&p->look);
+	}
+	over(l);
 }
 
 void script_lead(struct script *s, bool leads)

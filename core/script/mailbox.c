@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/place.h"
 #include "script/breaker.h"
+#include "script/ledger.h"
 #include "script/plugin.h"
 #include "script/session.h"
 #include "script/state.h"
@@ -137,7 +138,7 @@ static void on_done(void *owner, enum call_outcome outcome)
 		         o->facts->id, "error", o->error, NULL);
 		settle(o, ST_TEMPFAIL);
 	} else {
-		o->at = o->at->next;
+		o->at = ledger_next_backend(o->script, o->at);
 		ask_backend(o);
 	}
 }

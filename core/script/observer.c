@@ -171,6 +171,7 @@ static void on_event(struct observer *observer, const struct event *e)
 void observer_init(struct script *s)
 {
 	s->observer.event = on_event;
+	s->observer.wants_lines = false;
 	LIST_EACH(&s->observers, link) {
 		const char *hook = CONTAINER_OF(link, struct listener, link)->hook;
 

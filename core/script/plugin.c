@@ -11,6 +11,7 @@
 #include "hook/question.h"
 #include "script/every.h"
 #include "script/filters.h"
+#include "script/ledger.h"
 #include "script/lib_hooks.h"
 #include "script/lifecycle.h"
 #include "script/near.h"
@@ -77,21 +78,9 @@ static int unknown_hook(lua_State *L, const char *name)
 	return luaL_error(L, "there is no hook \"%s\"; did you mean \"%s\"?", name, lua_tostring(L, -1));
 }
 
-/* Behind those of the same or a higher priority: equal ones keep the order of registration. */
-static void insert(struct list *list, struct listener *l)
-{
-	LIST_EACH(list, link) {
-		if (CONTAINER_OF(link, struct listener, link)->priority < l->priority) {
-			list_append(link, &l->link);  /* in front of link */
-			return;
-		}
-	}
-	list_append(list, &l->link);
-}
-
 static int add_listener(lua_State *L, struct plugin *p, struct list *list, const char *hook)
 {
-	struct listener *l, read = { .hook = hook, .plugin = p, .services = ~0u, .tls = -1,
+	struct listener *l, read = { .hook = hook, .home = list, .plugin = p, .services = ~0u, .tls = -1,
 	                             .signed_in = -1 };
 
 	luaL_checktype(L, 3, LUA_TFUNCTION);
@@ -102,7 +91,7 @@ static int add_listener(lua_State *L, struct plugin *p, struct list *list, const
 	*l = read;
 	l->listeners = filters_names(L, 4);
 	list_init(&l->link);
-	insert(list, l);
+	list_append(&p->listeners, &l->link);
 	(void)stats_of(p, hook);              /* status shows hooks that were never called, too */
 	return 0;
 }
@@ -142,7 +131,7 @@ static int add_backend(lua_State *L, struct plugin *p)
 	lua_pushvalue(L, 3);
 	b->table = luaL_ref(L, LUA_REGISTRYINDEX);
 	(void)stats_of(p, "mailbox");
-	list_append(&p->script->backends, &b->link);
+	list_append(&p->backends, &b->link);
 	return 0;
 }
 
@@ -173,15 +162,11 @@ static int l_hook(lua_State *L)
 /* plugin:state(name, default) -> a table that the plugin keeps; the same one for each name */
 static int l_state(lua_State *L)
 {
-	(void)check_plugin(L, "state");
+	struct plugin *p = check_plugin(L, "state");
+
 	(void)luaL_checkstring(L, 2);
 	lua_settop(L, 3);
-	if (lua_getiuservalue(L, 1, 1) == LUA_TNIL) {
-		lua_newtable(L);
-		lua_pushvalue(L, -1);
-		lua_setiuservalue(L, 1, 1);
-		lua_replace(L, -2);
-	}
+	lua_rawgeti(L, LUA_REGISTRYINDEX, p->state);
 	lua_pushvalue(L, 2);
 	if (lua_gettable(L, 4) != LUA_TNIL)
 		return 1;
@@ -232,7 +217,7 @@ static int l_index(lua_State *L)
 
 static void push_object(lua_State *L, struct plugin *p)
 {
-	struct plugin **box = lua_newuserdatauv(L, sizeof(*box), 1);
+	struct plugin **box = lua_newuserdatauv(L, sizeof(*box), 0);
 
 	*box = p;
 	if (luaL_newmetatable(L, metatable)) {
@@ -250,6 +235,10 @@ static int l_load(lua_State *L)
 {
 	struct plugin *p = lua_touserdata(L, 1);
 
+	if (p->state == LUA_NOREF) {
+		lua_newtable(L);
+		p->state = luaL_ref(L, LUA_REGISTRYINDEX);
+	}
 	lua_newtable(L);
 	p->modules = luaL_ref(L, LUA_REGISTRYINDEX);
 	sandbox_push(L, p);
@@ -284,34 +273,51 @@ static char *name_of(const struct config_plugin *config)
 	return mem_slice_dup(name);
 }
 
-struct plugin *plugin_load(struct script *s, const struct config_plugin *config, char **error)
+struct plugin *plugin_new(struct script *s, const struct config_plugin *config, unsigned index)
 {
 	struct plugin *p = MEM_NEW(struct plugin);
-	char *why = NULL;
+	struct list *lists[] = { &p->link, &p->paths, &p->timers, &p->stats, &p->listeners,
+	                         &p->backends };
 
 	p->script = s;
 	p->config = config;
+	p->index = index;
 	p->name = name_of(config);
 	p->directory = directory_of(config->file);
 	p->trusted = config->trusted;
-	p->environment = p->modules = LUA_NOREF;
+	p->environment = p->modules = p->state = LUA_NOREF;
+	for (size_t i = 0; i < COUNT_OF(lists); i++)
+		list_init(lists[i]);
+	return p;
+}
+
+bool plugin_run(struct plugin *p, char **error)
+{
+	struct script *s = p->script;
+	char *why = NULL;
+
 	p->loading = true;
-	list_init(&p->paths);
-	list_init(&p->timers);
-	list_init(&p->stats);
-	list_init(&p->link);
-	list_append(&s->plugins, &p->link);
 	s->loading = p;
 	bool loaded = script_protect(s, l_load, p, LOAD_MS, &why);
 
 	s->loading = NULL;
-	if (!loaded) {
-		*error = mem_printf("plugin %s (%s): %s", p->name, config->where, why);
-		free(why);
-		return NULL;
-	}
 	p->loading = false;
-	return p;
+	if (loaded)
+		return true;
+	*error = mem_printf("plugin %s (%s): %s", p->name, p->config->where, why);
+	free(why);
+	return false;
+}
+
+bool plugin_load(struct script *s, unsigned i, char **error)
+{
+	struct plugin *p = plugin_new(s, &s->setup.config->plugins[i], i);
+
+	list_append(&s->plugins, &p->link);
+	if (!plugin_run(p, error))
+		return false;
+	ledger_publish(p);
+	return true;
 }
 
 void plugin_free(struct plugin *p)

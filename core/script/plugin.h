@@ -6,6 +6,7 @@
 
 #include "base/list.h"
 #include "hook/facts.h"
+#include "net/loop.h"
 #include "script/breaker.h"
 #include "script/config.h"
 
@@ -21,6 +22,14 @@ struct plugin {
 	bool          loading;            /* hooks are registered while it loads only */
 	int           environment;        /* registry reference of its _ENV */
 	int           modules;            /* its loaded modules by name */
+	unsigned      index;              /* its place in the configuration */
+	struct plugin *ancestor;          /* its first generation; NULL: it is the first itself */
+	bool          withdrawn;          /* its ledger is closed: newer code has its place, or it failed */
+	struct list   listeners, backends;        /* ledger.c: not published */
+	unsigned      calls;              /* alive, children too */
+	uint64_t      ends_ms;            /* reload.c: when what waits in old code is ended */
+	struct timer  look;
+	int           state;              /* registry reference: plugin:state tables, of all generations */
 	struct list   stats;              /* struct stats: one for each of its hooks */
 	struct list   timers;             /* every.c */
 	unsigned      timer_count;
@@ -35,6 +44,7 @@ struct plugin_path { struct list link; char *path; };
 struct listener {
 	struct list    link;
 	struct plugin *plugin;
+	struct list   *home;              /* the script's list for its hook */
 	const char    *hook;              /* static */
 	int            fn;                /* registry reference */
 	int            priority;          /* higher ones are asked first */
@@ -55,8 +65,13 @@ bool listener_wants(const struct listener *l, const struct facts *f);
 
 void listener_free(struct listener *l);
 
-/* Load and run the plugin's file.  NULL: *error (heap) says plugin, file:line and why. */
-struct plugin *plugin_load(struct script *s, const struct config_plugin *config, char **error);
+/* Load and run the file of the configuration's plugin i, and publish what it registers.  False: *error
+ * (heap) says plugin, file:line and why. */
+bool plugin_load(struct script *s, unsigned i, char **error);
+
+/* The same in two steps, for reload.c: it is in no list and publishes nothing. */
+struct plugin *plugin_new(struct script *s, const struct config_plugin *config, unsigned index);
+bool plugin_run(struct plugin *p, char **error);
 void plugin_free(struct plugin *p);
 
 const char *plugin_name(const struct plugin *p);          /* NULL is "core" */

@@ -13,6 +13,7 @@
 #include "script/answer.h"
 #include "script/arguments.h"
 #include "script/breaker.h"
+#include "script/ledger.h"
 #include "script/lib_hooks.h"
 #include "script/plugin.h"
 #include "script/state.h"
@@ -33,9 +34,13 @@ static const uint32_t core_answers = 1u << HOOK_AUTH | 1u << HOOK_SECRET | 1u <<
 
 static void ask_listener(struct asking *a);
 
-static struct listener *next_listener(struct script *s, const struct question *q, struct list *from)
+static struct listener *next_listener(struct script *s, const struct question *q,
+                                      struct listener *after)
 {
-	for (struct list *link = from->next; link != &s->listeners[q->hook]; link = link->next) {
+	struct list *head = &s->listeners[q->hook];
+
+	for (struct list *link = after ? ledger_next(head, after) : head->next; link != head;
+	     link = link->next) {
 		struct listener *l = CONTAINER_OF(link, struct listener, link);
 
 		if (listener_wants(l, q->facts))
@@ -168,7 +173,7 @@ static void go_on(struct asking *a)
 	struct question *q = a->question;
 
 	if (q->verdict.kind == VERDICT_NONE) {
-		a->listener = next_listener(a->script, q, &a->listener->link);
+		a->listener = next_listener(a->script, q, a->listener);
 		if (a->listener)
 			ask_listener(a);
 		else
@@ -221,7 +226,7 @@ static void ask_listener(struct asking *a)
 static void ask(struct policy *p, struct question *q)
 {
 	struct script *s = CONTAINER_OF(p, struct script, policy);
-	struct listener *first = next_listener(s, q, &s->listeners[q->hook]);
+	struct listener *first = next_listener(s, q, NULL);
 	struct asking *a;
 
 	if (!first && !wants_alias(s, q)) {

@@ -39,6 +39,10 @@ void script_start(struct script *s, script_done_fn *done, void *owner);
 /* The worker ends: timers rest, on_stop hooks are called; done() as above, lua.stop_wall. */
 void script_stop(struct script *s, script_done_fn *done, void *owner);
 
+/* Load the plugin's file anew, NULL: those of all plugins, with the options they have, and put the new
+ * code in the old one's place.  False: *error (heap) says why, and everything is as it was. */
+bool script_reload(struct script *s, const char *name, char **error);
+
 /* Whether this worker is the one that runs timers meant for one worker. */
 void script_lead(struct script *s, bool leads);
 

@@ -11,6 +11,7 @@
 #include "script/deletion.h"
 #include "script/every.h"
 #include "script/job.h"
+#include "script/ledger.h"
 #include "script/lifecycle.h"
 #include "script/mailbox.h"
 #include "script/observer.h"
@@ -113,7 +114,7 @@ static bool load_plugins(struct script *s, char **error)
 	const struct config *c = s->setup.config;
 
 	for (unsigned i = 0; i < c->plugin_count; i++)
-		if (!plugin_load(s, &c->plugins[i], error))
+		if (!plugin_load(s, i, error))
 			return false;
 	return true;
 }
@@ -121,8 +122,8 @@ static bool load_plugins(struct script *s, char **error)
 static void init_lists(struct script *s)
 {
 	struct list *lists[] = { &s->calls, &s->idle_calls, &s->askings, &s->opens, &s->readings,
-	                         &s->resources, &s->plugins, &s->starts, &s->stops, &s->observers,
-	                         &s->backends, &s->drops };
+	                         &s->resources, &s->plugins, &s->retired, &s->lifecycles,
+	                         &s->starts, &s->stops, &s->observers, &s->backends, &s->drops };
 
 	for (size_t i = 0; i < COUNT_OF(lists); i++)
 		list_init(lists[i]);
@@ -163,20 +164,26 @@ struct script *script_new(const struct script_setup *setup, char **error)
 	return s;
 }
 
-static void free_ledger(struct script *s)
+static void free_plugins(struct script *s)
 {
-	struct list *lists[] = { &s->starts, &s->stops, &s->observers };
+	struct list *lists[] = { &s->plugins, &s->retired };
 
-	for (unsigned i = 0; i < HOOK__COUNT; i++)
-		for (struct list *link; (link = list_shift(&s->listeners[i])) != NULL;)
-			listener_free(CONTAINER_OF(link, struct listener, link));
 	for (size_t i = 0; i < COUNT_OF(lists); i++)
-		for (struct list *link; (link = list_shift(lists[i])) != NULL;)
-			listener_free(CONTAINER_OF(link, struct listener, link));
-	for (struct list *link; (link = list_shift(&s->backends)) != NULL;)
-		free(CONTAINER_OF(link, struct backend, link));
+		LIST_EACH(lists[i], link)
+			ledger_free(CONTAINER_OF(link, struct plugin, link));
+	/* An ancestor owns the numbers of later generations: all ledgers first. */
+	for (size_t i = 0; i < COUNT_OF(lists); i++)
+		LIST_EACH(lists[i], link)
+			plugin_free(CONTAINER_OF(link, struct plugin, link));
+}
+
+static void stop_timers(struct script *s)
+{
 	LIST_EACH(&s->plugins, link)
-		plugin_free(CONTAINER_OF(link, struct plugin, link));
+		every_stop(CONTAINER_OF(link, struct plugin, link));
+	LIST_EACH(&s->retired, link)
+		if (CONTAINER_OF(link, struct plugin, link)->look.loop)
+			timer_stop(&CONTAINER_OF(link, struct plugin, link)->look);
 }
 
 static int l_collect(lua_State *L)
@@ -208,14 +215,13 @@ void script_free(struct script *s)
 	policy_stop(s);
 	mailbox_stop(s);
 	lifecycle_forget(s);
-	LIST_EACH(&s->plugins, link)
-		every_stop(CONTAINER_OF(link, struct plugin, link));
+	stop_timers(s);
 	resource_report_calls(s);
 	call_free_all(s);
 	deletion_forget(s, NULL);
 	if (s->L)
 		close_lua(s);
-	free_ledger(s);
+	free_plugins(s);
 	users_forget(s);
 	map_free(&s->locks, NULL);
 	free(s);

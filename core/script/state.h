@@ -29,7 +29,8 @@ struct script {
 	struct list             opens;            /* mailbox.c: openings in flight */
 	struct list             readings;         /* deletion.c */
 	struct list             resources;        /* struct resource: what plugins hold */
-	struct list             plugins;          /* struct plugin */
+	struct list             plugins;          /* struct plugin, in the configuration's order */
+	struct list             retired;          /* reload.c: those that newer code has replaced */
 	struct list             listeners[HOOK__COUNT];   /* struct listener, first asked first */
 	struct list             starts, stops;    /* struct listener of on_start, on_stop */
 	struct list             observers;        /* struct listener of on_connect, on_command ... */
@@ -39,7 +40,7 @@ struct script {
 	struct list             drops;            /* maildrop.c: maildrops of backends */
 	struct map              verified;         /* users.c: passwords that were right */
 	unsigned char           verified_key[32];
-	struct lifecycle       *lifecycle;        /* on_start or on_stop hooks under way */
+	struct list             lifecycles;       /* on_start and on_stop hooks under way */
 	bool                    started, leading; /* timers run; those for one worker too */
 	bool                    cut_off;          /* ended before its on_stop hooks had their turn */
 	unsigned                background;       /* lib_spawn.c: calls in flight */

@@ -9,11 +9,16 @@
 #include "script/plugin.h"
 #include "script/state.h"
 
+struct list *stats_list(struct plugin *p)
+{
+	return p->ancestor ? &p->ancestor->stats : &p->stats;
+}
+
 struct stats *stats_of(struct plugin *p, const char *hook)
 {
 	struct stats *st;
 
-	LIST_EACH(&p->stats, link) {
+	LIST_EACH(stats_list(p), link) {
 		st = CONTAINER_OF(link, struct stats, link);
 		if (st->numbers.hook == hook || strcmp(st->numbers.hook, hook) == 0)
 			return st;
@@ -23,7 +28,7 @@ struct stats *stats_of(struct plugin *p, const char *hook)
 	st->numbers.hook = hook;
 	st->numbers.row = -1;
 	st->numbers.changed = true;
-	list_append(&p->stats, &st->link);
+	list_append(stats_list(p), &st->link);
 	return st;
 }
 
@@ -50,7 +55,7 @@ void script_each_hook(struct script *s, script_hook_fn *fn, void *owner)
 	LIST_EACH(&s->plugins, plugin) {
 		struct plugin *p = CONTAINER_OF(plugin, struct plugin, link);
 
-		LIST_EACH(&p->stats, link)
+		LIST_EACH(stats_list(p), link)
 			fn(owner, &CONTAINER_OF(link, struct stats, link)->numbers);
 	}
 }

@@ -15,6 +15,7 @@ struct stats {
 
 /* Of the plugin's hook, a static text; made when it is asked for first. */
 struct stats *stats_of(struct plugin *p, const char *hook);
+struct list *stats_list(struct plugin *p);        /* of all generations of its code */
 void stats_free(struct plugin *p);
 
 /* The call is over (no child); now: clock_ns(). */

@@ -67,7 +67,10 @@ function plugin:options(declared) end
 ---@return moonpost.Timer
 function plugin:every(seconds, fn, options) end
 
----A table that the plugin keeps under a name.
+---A table that the plugin keeps under a name in this worker, also when its code is reloaded
+---(`moonpost reload --plugin`): the new code gets the same table.
+---
+---    local seen = plugin:state("seen", {})
 ---@param name string
 ---@param default? table
 ---@return table

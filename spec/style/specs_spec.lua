@@ -20,6 +20,7 @@ local elsewhere = {
   ["core/script/filters.c"] = "spec/script/policy_spec.lua",
   ["core/script/lib_hooks.c"] = "spec/lua/hooks_spec.lua",
   ["core/script/dicts.c"] = "spec/script/lib_dict_spec.lua",
+  ["core/script/ledger.c"] = "spec/script/reload_spec.lua",
   ["core/script/files.c"] = "spec/script/lib_spec.lua",
   ["core/script/handle.c"] = "spec/script/lib_spec.lua",
   ["core/script/job.c"] = "spec/script/lib_spec.lua",

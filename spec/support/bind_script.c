@@ -355,6 +355,21 @@ static int l_stop(lua_State *L)
 	return 0;
 }
 
+/* stage:reload(name or nil) -> true, or nil and what is wrong */
+static int l_reload(lua_State *L)
+{
+	char *error = NULL;
+
+	if (script_reload(stage_check(L)->script, luaL_optstring(L, 2, NULL), &error)) {
+		lua_pushboolean(L, 1);
+		return 1;
+	}
+	lua_pushnil(L);
+	lua_pushstring(L, error);
+	free(error);
+	return 2;
+}
+
 static int l_lead(lua_State *L)
 {
 	script_lead(stage_check(L)->script, lua_toboolean(L, 2));
@@ -461,7 +476,8 @@ int luaopen_bind_script(lua_State *L)
 	};
 	static const luaL_Reg methods[] = {
 		{ "run", l_run }, { "spin", l_spin }, { "numbers", l_numbers }, { "hooks", l_hooks },
-		{ "start", l_start }, { "stop", l_stop }, { "lead", l_lead }, { "close", l_close },
+		{ "start", l_start }, { "stop", l_stop }, { "lead", l_lead },
+		{ "reload", l_reload }, { "close", l_close },
 		{ NULL, NULL },
 	};
 
