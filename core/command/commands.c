@@ -78,6 +78,12 @@ static const struct command_option mailbox_export_options[] = {
 	{ NULL, 0, NULL, NULL },
 };
 
+static const struct command_option reload_options[] = {
+	{ "plugin", 0, "NAME", "only the code of this plugin, without new workers" },
+	{ "plugins", 0, NULL, "only the code of all plugins" },
+	{ NULL, 0, NULL, NULL },
+};
+
 static const struct command_option status_options[] = {
 	{ "plugins", 0, NULL, "what plugins' hooks did and cost" },
 	{ NULL, 0, NULL, NULL },
@@ -97,8 +103,12 @@ const struct command command_table[] = {
 	{ "reload", "", 0, 0, "give the running server its new configuration",
 	  "Make the running server read configuration, certificates and plugins again.  New sessions\n"
 	  "get the new ones, running sessions finish with the old ones.  When something is wrong with\n"
-	  "the new configuration it is said here, and the old one stays.",
-	  NULL, command_reload, true },
+	  "the new configuration it is said here, and the old one stays.\n\n"
+	  "With --plugin or --plugins the running workers read the files of plugins again, which keep\n"
+	  "their options: no new workers, no new configuration; sessions get the new code with their\n"
+	  "next event, and the plugins' state stays.\n\n"
+	  "  moonpost reload --plugin greylist",
+	  reload_options, command_reload, true },
 	{ "stop", "", 0, 0, "end the running server",
 	  "End the running server and wait until it has ended.  Running commands may finish within\n"
 	  "`stop_grace` of the configuration.",

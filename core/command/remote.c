@@ -116,19 +116,25 @@ static int finish(struct remote *r, cJSON *answer)
 int command_reload(struct command_call *call)
 {
 	struct remote r;
+	const char *plugin = command_option(call, "plugin");
+	bool code_only = plugin || command_option(call, "plugins");
 	int code = remote_open(&r, call);
 
 	if (code == COMMAND_OK) {
-		cJSON *answer;
+		cJSON *question = request("reload"), *answer;
 
-		remote_send(&r, request("reload"));
+		if (plugin)
+			cJSON_AddStringToObject(question, "plugin", plugin);
+		cJSON_AddBoolToObject(question, "plugins", code_only);
+		remote_send(&r, question);
 		answer = remote_receive(&r);
 		code = finish(&r, answer);
 		cJSON_Delete(answer);
 		if (code == COMMAND_OK)
-			command_say(call, "new sessions have the new configuration; old ones finish with theirs");
+			command_say(call, code_only ? "all workers run the new code" :
+			            "new sessions have the new configuration; old ones finish with theirs");
 		else
-			command_warn(call, "the old configuration stays");
+			command_warn(call, code_only ? "the old code stays" : "the old configuration stays");
 	}
 	remote_close(&r);
 	return code;

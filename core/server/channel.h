@@ -15,6 +15,7 @@ enum channel_kind {
 	CHANNEL_LEAVING = 'L',            /* was told by a signal to finish: replace me */
 	CHANNEL_TRACED  = 'T',            /* "<subscription> <JSON line>" */
 	CHANNEL_NUMBERS = 'N',            /* "<request> <JSON object>": answer to ASK_NUMBERS */
+	CHANNEL_RELOADED = 'P',           /* "<request> <what is wrong, or nothing>" */
 	/* master to worker */
 	CHANNEL_STOP    = 's',            /* end all sessions within stop_grace_ms */
 	CHANNEL_DRAIN   = 'd',            /* accept no more, let sessions finish */
@@ -22,6 +23,7 @@ enum channel_kind {
 	CHANNEL_TRACE   = 't',            /* "<subscription> <JSON filter>" */
 	CHANNEL_UNTRACE = 'u',            /* "<subscription>" */
 	CHANNEL_ASK_NUMBERS = 'a',        /* "<request>": numbers of the store process */
+	CHANNEL_RELOAD      = 'p',        /* "<request> <plugin, or nothing for all>": new code */
 	CHANNEL_REOPEN_LOG  = 'l',
 };
 

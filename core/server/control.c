@@ -66,6 +66,7 @@ static void client_free(struct client *c)
 		free(id);
 	}
 	server_reload_forget(c->control->master, c);
+	server_reload_plugin_forget(c->control->master, c);
 	timer_stop(&c->limit);
 	cJSON_Delete(c->status);
 	free(c->filter);
@@ -155,8 +156,14 @@ static void reloaded(void *owner, const char *errors)
 
 static void reload(struct client *c, const cJSON *request)
 {
-	(void)request;
-	server_reload_begin(c->control->master, reloaded, c);
+	const char *plugin = cJSON_GetStringValue(cJSON_GetObjectItem(request, "plugin"));
+
+	if (plugin && !*plugin)
+		put_outcome(c, "which plugin? its name is empty");
+	else if (plugin || cJSON_IsTrue(cJSON_GetObjectItem(request, "plugins")))
+		server_reload_plugin(c->control->master, plugin ? plugin : "", reloaded, c);
+	else
+		server_reload_begin(c->control->master, reloaded, c);
 }
 
 static void stop(struct client *c, const cJSON *request)

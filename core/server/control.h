@@ -3,6 +3,7 @@
  *
  *   {"command":"status"}                      -> {"ok":true, ...}; with "plugins":true their hooks
  *   {"command":"reload"}                      -> {"ok":true} or {"ok":false,"errors":"..."}
+ *   {"command":"reload","plugin":"NAME"}      -> the same; or "plugins":true for all
  *   {"command":"stop"}                        -> {"ok":true}, then the end of the connection
  *   {"command":"trace","filter":{"ip":"..."}} -> {"ok":true}, then one object per event */
 #ifndef MOONPOST_SERVER_CONTROL_H

@@ -2,7 +2,8 @@
  * no mailbox and has no threads, so that there is little that could end it.
  *
  *   master.c   start, signals, stop          process.c  one child: fork, heartbeat, end
- *   reload.c   the next generation           control.c  the socket of the command line */
+ *   reload.c   the next generation           control.c  the socket of the command line
+ *   reload_plugin.c  new code of plugins in running workers */
 #ifndef MOONPOST_SERVER_MASTER_H
 #define MOONPOST_SERVER_MASTER_H
 
@@ -35,6 +36,8 @@ struct process {
 	uint64_t           started_ms, killed_ms;    /* killed: because it was stuck, or 0 */
 	struct board_slot *slot;          /* workers */
 	struct channel    *channel;       /* workers */
+	bool               reloading;     /* reload_plugin.c: its answer is awaited */
+	uint32_t           has_new_code;  /* and the last one that it gave an answer to */
 };
 
 enum master_state { MASTER_STARTING, MASTER_RUNNING, MASTER_STOPPING, MASTER_STOPPING_STORE };
@@ -57,6 +60,7 @@ struct master {
 	int                 store_fd;             /* listening socket of the store */
 	int                 store_alive;          /* closing it tells the store to finish */
 	struct reload      *reload;               /* while one is under way */
+	struct plugin_reload *plugin_reload;      /* the same */
 	struct control     *control;
 	struct timer        look, refork, kill;
 };
@@ -85,5 +89,11 @@ void server_reload_worker_failed(struct master *m, struct process *p, struct sli
 const struct generation *server_reload_next(const struct master *m);    /* or NULL */
 void server_reload_forget(struct master *m, void *owner); /* the owner is gone */
 void server_reload_abort(struct master *m, const char *why);
+
+/* reload_plugin.c.  name "": all plugins. */
+void server_reload_plugin(struct master *m, const char *name, server_reloaded_fn *done, void *owner);
+void server_reload_plugin_answer(struct master *m, struct process *p, struct slice text);
+void server_reload_plugin_gone(struct master *m);         /* a process that was to answer ended */
+void server_reload_plugin_forget(struct master *m, void *owner);
 
 #endif

@@ -155,6 +155,9 @@ static void on_message(void *owner, enum channel_kind kind, struct slice text)
 		if (m->state == MASTER_RUNNING)
 			server_process_fill(m);
 		break;
+	case CHANNEL_RELOADED:
+		server_reload_plugin_answer(m, p, text);
+		break;
 	case CHANNEL_TRACED:
 		server_control_traced(m->control, text);
 		break;
@@ -317,7 +320,7 @@ static void ended(void *owner, int pid, int status)
 	bool stopping = m->state >= MASTER_STOPPING;
 	bool expected = p->state == PROCESS_LEAVING ||
 	                (stopping && (!p->is_store || m->state == MASTER_STOPPING_STORE));
-	bool is_store = p->is_store;
+	bool is_store = p->is_store, reloading = p->reloading;
 	unsigned generation = p->generation;
 
 	(void)pid;
@@ -327,6 +330,8 @@ static void ended(void *owner, int pid, int status)
 	else if (!expected)
 		server_reload_worker_failed(m, p, SLICE("the worker died while it started"));
 	process_free(p);
+	if (reloading)
+		server_reload_plugin_gone(m);
 	if (m->state == MASTER_STARTING) {
 		ended_early(m, is_store, status);
 		return;

@@ -108,8 +108,8 @@ void server_reload_begin(struct master *m, server_reloaded_fn *done, void *owner
 	struct generation *next = NULL;
 	char *error = NULL;
 
-	if (m->state != MASTER_RUNNING || m->reload) {
-		error = mem_strdup(m->reload ? "a reload is under way already" :
+	if (m->state != MASTER_RUNNING || m->reload || m->plugin_reload) {
+		error = mem_strdup(m->reload || m->plugin_reload ? "a reload is under way already" :
 		                   "the server is starting or stopping");
 	} else {
 		next = server_generation_new(m->options->config, m->generation, m->ticket_key, &error);

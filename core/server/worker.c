@@ -218,6 +218,18 @@ static uint32_t take_id(struct slice *text)
 	return (uint32_t)id;
 }
 
+static void reload_plugin(struct worker *w, uint32_t id, struct slice name)
+{
+	char *plugin = mem_slice_dup(name), *error = NULL, *answer;
+
+	(void)script_reload(w->script, *plugin ? plugin : NULL, &error);
+	answer = mem_printf("%u %s", id, error ? error : "");
+	(void)server_channel_send(w->channel, CHANNEL_RELOADED, slice_from(answer));
+	free(answer);
+	free(error);
+	free(plugin);
+}
+
 static void on_message(void *owner, enum channel_kind kind, struct slice text)
 {
 	struct worker *w = owner;
@@ -251,6 +263,9 @@ static void on_message(void *owner, enum channel_kind kind, struct slice text)
 		request = MEM_NEW(struct numbers_request);
 		*request = (struct numbers_request){ w, take_id(&text) };
 		store_numbers_get(w->store, got_numbers, request);
+		break;
+	case CHANNEL_RELOAD:
+		reload_plugin(w, take_id(&text), text);
 		break;
 	case CHANNEL_REOPEN_LOG:
 		(void)log_reopen();
