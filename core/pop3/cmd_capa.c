@@ -1,5 +1,6 @@
 /* What the server can do and how it talks: CAPA, UTF8, LANG. */
 #include "base/log.h"
+#include "base/mem.h"
 #include "pop3/commands.h"
 #include "pop3/reply.h"
 
@@ -24,14 +25,11 @@ static void put_sasl_row(struct pop3_session *s)
 	pop3_reply_row(s, SLICE_NONE);
 }
 
-/* CAPA CRLF                                                                RFC 2449, 5
- * Announced in both states, but for STLS, which is for AUTHORIZATION in clear (RFC 2595, 4). */
-void pop3_cmd_capa(struct pop3_session *s, const struct pop3_args *args)
+/* Announced in both states, but for STLS, which is for AUTHORIZATION in clear (RFC 2595, 4). */
+static void put_rows(struct pop3_session *s)
 {
 	const struct pop3_settings *set = s->settings;
 
-	(void)args;
-	pop3_reply(s, POP3_TEXT_CAPABILITIES, NULL);
 	pop3_reply_row(s, SLICE("TOP"));
 	pop3_reply_row(s, SLICE("UIDL"));
 	if (pop3_session_plain_allowed(s))
@@ -50,6 +48,60 @@ void pop3_cmd_capa(struct pop3_session *s, const struct pop3_args *args)
 	pop3_reply_row(s, SLICE("UTF8 USER"));
 	pop3_reply_row(s, SLICE("LANG"));
 	pop3_reply_row(s, SLICE("IMPLEMENTATION moonpost-" MOONPOST_VERSION));
+}
+
+static void say_rewritten(struct pop3_session *s)
+{
+	struct slice rest = machine_question(&s->machine)->rewrite.text, line;
+
+	pop3_session_proceed(s);
+	pop3_reply(s, POP3_TEXT_CAPABILITIES, NULL);
+	while (slice_cut(&rest, '\n', &line) == ST_OK)
+		pop3_reply_row(s, line);
+	pop3_reply_end(s);
+}
+
+static void on_answered(void *owner, struct question *q)
+{
+	struct pop3_session *s = CONTAINER_OF((struct machine *)owner, struct pop3_session, machine);
+
+	pop3_session_enter(s);
+	pop3_session_delay(s, q->verdict.delay_ms, say_rewritten);
+	pop3_session_leave(s);
+}
+
+/* The rows are written as ever, then taken back out of the output as the text of the question. */
+static void ask_capabilities(struct pop3_session *s)
+{
+	struct buf *out = &s->machine.out;
+	size_t before = buf_len(out), len = 0;
+	struct question *q = machine_question(&s->machine);
+	struct slice rows;
+	char *text;
+
+	put_rows(s);
+	question_begin(q, HOOK_REWRITE_CAPABILITIES, on_answered);
+	rows = slice_skip(buf_slice(out), before);
+	text = arena_alloc(&q->arena, rows.len);
+	for (size_t i = 0; i < rows.len; i++)
+		if (rows.ptr[i] != '\r')
+			text[len++] = rows.ptr[i];
+	buf_truncate(out, before);
+	q->rewrite.text = q->rewrite.known = slice_of(text, len);
+	pop3_session_wait(s);
+	question_ask(q);
+}
+
+/* CAPA CRLF                                                                RFC 2449, 5 */
+void pop3_cmd_capa(struct pop3_session *s, const struct pop3_args *args)
+{
+	(void)args;
+	if (machine_asks(&s->machine, HOOK_REWRITE_CAPABILITIES)) {
+		ask_capabilities(s);
+		return;
+	}
+	pop3_reply(s, POP3_TEXT_CAPABILITIES, NULL);
+	put_rows(s);
 	pop3_reply_end(s);
 }
 

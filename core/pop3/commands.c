@@ -2,6 +2,8 @@
  * line for the transcript. */
 #include "pop3/commands.h"
 
+#include <stdlib.h>
+
 #include "base/mem.h"
 #include "mail/utf8.h"
 #include "pop3/reply.h"
@@ -77,24 +79,33 @@ static struct slice visible_part(const struct pop3_session *s, const struct comm
 	return slice_head(line, (size_t)(rest.ptr - line.ptr) + slice_find(rest, ' '));
 }
 
+enum { VISIBLE_SIZE = 160 };
+
+/* The line with stars in place of what nobody may see; made in text when it is not the line itself. */
+static struct slice visible_line(const struct pop3_session *s, const struct command *c,
+                                 struct slice line, struct slice verb, char text[VISIBLE_SIZE])
+{
+	const size_t stars = sizeof(" ****") - 1;
+	struct slice part = visible_part(s, c, line, verb);
+
+	if (part.len == line.len)
+		return part;
+	part = slice_head(part, VISIBLE_SIZE - stars);
+	if (part.len)
+		memcpy(text, part.ptr, part.len);
+	memcpy(text + part.len, " ****", stars);
+	return part.len ? slice_of(text, part.len + stars) : SLICE("****");
+}
+
 static void observe(struct pop3_session *s, const struct command *c, struct slice line,
                     struct slice verb)
 {
-	char text[160];
-	const size_t stars = sizeof(" ****") - 1;
+	char text[VISIBLE_SIZE];
 
 	if (!s->machine.observer || !s->machine.observer->wants_lines)
 		return;
-	struct slice part = visible_part(s, c, line, verb);
-
-	if (part.len < line.len) {
-		part = slice_head(part, sizeof(text) - stars);
-		if (part.len)
-			memcpy(text, part.ptr, part.len);
-		memcpy(text + part.len, " ****", stars);
-		part = part.len ? slice_of(text, part.len + stars) : SLICE("****");
-	}
-	machine_observe(&s->machine, EVENT_COMMAND, part, pop3_session_state(s), NULL, 0);
+	machine_observe(&s->machine, EVENT_COMMAND, visible_line(s, c, line, verb, text),
+	                pop3_session_state(s), NULL, 0);
 }
 
 static bool has_control(struct slice s)
@@ -126,6 +137,85 @@ static bool parse(const struct command *c, struct slice rest, struct pop3_args *
 	return args->count >= c->min;
 }
 
+/* ---- policy ---- */
+
+/* A command that waits for policy, with its own copy of the line: it may hold a password. */
+struct pop3_asked { const struct command *command; struct pop3_args args; struct buf line; };
+
+void pop3_commands_forget(struct pop3_session *s)
+{
+	if (s->command)
+		buf_wipe(&s->command->line);
+	free(s->command);
+	s->command = NULL;
+}
+
+static void judged(struct pop3_session *s)
+{
+	const struct verdict *v = &machine_question(&s->machine)->verdict;
+	const struct command *c = s->command->command;
+
+	pop3_session_proceed(s);
+	switch (v->kind) {
+	case VERDICT_REJECT:
+		pop3_reply_verdict(s, POP3_TEXT_COMMAND_REFUSED, v);
+		break;
+	case VERDICT_TEMPFAIL:
+		pop3_reply_verdict(s, POP3_TEXT_COMMAND_REFUSED_FOR_NOW, v);
+		break;
+	case VERDICT_DISCONNECT:
+		pop3_reply_verdict(s, POP3_TEXT_COMMAND_REFUSED, v);
+		pop3_session_abandon(s);
+		break;
+	default:
+		c->run(s, &s->command->args);
+	}
+	pop3_commands_forget(s);
+}
+
+static void on_answered(void *owner, struct question *q)
+{
+	struct pop3_session *s = CONTAINER_OF((struct machine *)owner, struct pop3_session, machine);
+
+	pop3_session_enter(s);
+	pop3_session_delay(s, q->verdict.delay_ms, judged);
+	pop3_session_leave(s);
+}
+
+/* The arguments as they stand in the copy of the line. */
+static void copy_args(struct pop3_asked *a, struct slice line, const struct pop3_args *args)
+{
+	(void)buf_append(&a->line, line);
+	a->args = *args;
+	for (unsigned i = 0; i < args->count; i++)
+		a->args.words[i].ptr = buf_slice(&a->line).ptr + (args->words[i].ptr - line.ptr);
+}
+
+/* accept_command: QUIT is always granted, for it is what deletes. */
+static void judge_or_run(struct pop3_session *s, const struct command *c, struct slice line,
+                         const struct pop3_args *args)
+{
+	struct question *q;
+	char text[VISIBLE_SIZE];
+	struct slice verb = slice_from(c->verb), visible;
+
+	if (!machine_asks(&s->machine, HOOK_ACCEPT_COMMAND) || c->run == pop3_cmd_quit) {
+		c->run(s, args);
+		return;
+	}
+	s->command = MEM_NEW(struct pop3_asked);
+	s->command->command = c;
+	buf_init(&s->command->line, 0);
+	copy_args(s->command, line, args);
+	visible = visible_line(s, c, line, slice_head(line, verb.len), text);
+	pop3_session_wait(s);
+	q = machine_question(&s->machine);
+	question_begin(q, HOOK_ACCEPT_COMMAND, on_answered);
+	q->command.verb = verb;
+	q->command.arguments = arena_copy(&q->arena, slice_trim(slice_skip(visible, verb.len)));
+	question_ask(q);
+}
+
 void pop3_commands_run(struct pop3_session *s, struct slice line)
 {
 	struct slice verb = slice_head(line, slice_find(line, ' '));
@@ -143,5 +233,5 @@ void pop3_commands_run(struct pop3_session *s, struct slice line)
 	else if (!parse(c, slice_skip(line, verb.len + 1), &args))
 		pop3_reply_bad(s, POP3_TEXT_BAD_ARGUMENTS, POP3_WITH(.t = slice_from(c->usage)));
 	else
-		c->run(s, &args);
+		judge_or_run(s, c, line, &args);
 }

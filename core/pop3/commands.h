@@ -14,6 +14,9 @@ typedef void pop3_run_fn(struct pop3_session *s, const struct pop3_args *args);
 /* One line without CRLF: find the row, check state and arguments, run it. */
 void pop3_commands_run(struct pop3_session *s, struct slice line);
 
+/* The command that waits for policy is not run any more. */
+void pop3_commands_forget(struct pop3_session *s);
+
 /* cmd_login.c */
 pop3_run_fn pop3_cmd_user, pop3_cmd_pass, pop3_cmd_apop, pop3_cmd_auth, pop3_cmd_stls;
 /* The client's next line of an AUTH exchange. */

@@ -109,6 +109,11 @@ void pop3_lang_format(struct buf *out, enum pop3_language language, enum pop3_te
 	}
 }
 
+const char *pop3_lang_sign(enum pop3_text text)
+{
+	return texts[text].sign;
+}
+
 bool pop3_lang_ok(enum pop3_text text)
 {
 	return texts[text].sign[0] == '+';

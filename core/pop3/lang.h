@@ -23,6 +23,9 @@
 	X(REFUSED, ERR, "connection refused", "соединение отклонено")                             \
 	X(REFUSED_FOR_NOW, ERR " [SYS/TEMP]", "connection refused, try again later",              \
 	  "соединение отклонено, попробуйте позже")                                               \
+	X(COMMAND_REFUSED, ERR " [SYS/PERM]", "command refused", "команда отклонена")             \
+	X(COMMAND_REFUSED_FOR_NOW, ERR " [SYS/TEMP]", "command refused, try again later",         \
+	  "команда отклонена, попробуйте позже")                                                  \
 	X(UNKNOWN, ERR, "unknown command", "неизвестная команда")                                 \
 	X(BAD_STATE, ERR, "%n is not allowed in the %t state",                                    \
 	  "команда %n не разрешена в состоянии %t")                                               \
@@ -112,6 +115,9 @@ struct pop3_values {
 /* The line of a reply without CRLF.  human (may be NULL) replaces the table's own words. */
 void pop3_lang_format(struct buf *out, enum pop3_language language, enum pop3_text text,
                       const struct pop3_values *values, const char *human);
+
+/* "+OK", "-ERR [AUTH]" ...: what stands in front of the words. */
+const char *pop3_lang_sign(enum pop3_text text);
 
 /* "+OK" or "-ERR": whether the text is a success. */
 bool pop3_lang_ok(enum pop3_text text);

@@ -17,6 +17,11 @@ void pop3_reply_verdict(struct pop3_session *s, enum pop3_text text, const struc
 /* A bad command: counted, and the last one the limit allows closes the session. */
 void pop3_reply_bad(struct pop3_session *s, enum pop3_text text, const struct pop3_values *values);
 
+/* While somebody listens to rewrite_reply, words for people are held back until the session has done
+ * all else: then ask what becomes of them, and say it. */
+void pop3_reply_ask(struct pop3_session *s);
+void pop3_reply_drop(struct pop3_session *s);     /* the session ends: it is not said */
+
 /* "+ " and a challenge in base64 (RFC 5034, 4); observers see that there was one. */
 void pop3_reply_challenge(struct pop3_session *s, struct slice challenge);
 

@@ -127,6 +127,8 @@ static void settle(struct pop3_session *s)
 	/* Pipelined commands of a client that does not read must not fill the memory. */
 	if (m->wants == MACHINE_READ && buf_len(&m->out) >= MACHINE_OUT_HIGH)
 		m->wants = MACHINE_DRAIN;
+	if (s->held)
+		pop3_reply_ask(s);
 	m->timeout_ms = m->wants == MACHINE_WAIT ? 0 : time_left(s);
 }
 
@@ -230,24 +232,66 @@ static void make_timestamp(struct pop3_session *s)
 	                          clock_wall(), s->settings->hostname);
 }
 
-static void greet(struct pop3_session *s)
+/* The words behind +OK, without the time stamp. */
+static char *greeting_words(struct pop3_session *s)
 {
 	const struct pop3_settings *set = s->settings;
-	char *words = NULL;
+
+	if (set->banner)
+		return mem_strdup(set->banner);
+	return s->timestamp ? mem_printf("%s POP3 server ready", set->hostname) : NULL;
+}
+
+static void say_greeting(struct pop3_session *s, struct slice words)
+{
+	char *whole = NULL;
 
 	pop3_session_proceed(s);
-	if (set->apop) {
-		make_timestamp(s);
-		words = set->banner ? mem_printf("%s %s", set->banner, s->timestamp)
-		                    : mem_printf("%s POP3 server ready %s", set->hostname, s->timestamp);
-	} else if (set->banner) {
-		words = mem_strdup(set->banner);
-	}
-	if (words)
-		pop3_reply(s, POP3_TEXT_BANNER, POP3_WITH(.n = slice_from(words)));
+	if (s->timestamp)                         /* RFC 1939, 7: it stands at the end */
+		whole = mem_printf("%.*s%s%s", SLICE_ARG(words), words.len ? " " : "", s->timestamp);
+	if (whole)
+		words = slice_from(whole);
+	if (words.ptr)
+		pop3_reply(s, POP3_TEXT_BANNER, POP3_WITH(.n = words));
 	else
-		pop3_reply(s, POP3_TEXT_GREETING, POP3_WITH(.n = slice_from(set->hostname)));
+		pop3_reply(s, POP3_TEXT_GREETING, POP3_WITH(.n = slice_from(s->settings->hostname)));
+	free(whole);
+}
+
+static void say_rewritten(struct pop3_session *s)
+{
+	say_greeting(s, machine_question(&s->machine)->rewrite.text);
+}
+
+static void on_greeting_answered(void *owner, struct question *q)
+{
+	struct pop3_session *s = session_of(owner);
+
+	pop3_session_enter(s);
+	pop3_session_delay(s, q->verdict.delay_ms, say_rewritten);
+	pop3_session_leave(s);
+}
+
+static void greet(struct pop3_session *s)
+{
+	struct question *q;
+	char *words;
+
+	if (s->settings->apop)
+		make_timestamp(s);
+	words = greeting_words(s);
+	if (!machine_asks(&s->machine, HOOK_REWRITE_GREETING)) {
+		say_greeting(s, slice_from(words));
+		free(words);
+		return;
+	}
+	pop3_session_wait(s);
+	q = machine_question(&s->machine);
+	question_begin(q, HOOK_REWRITE_GREETING, on_greeting_answered);
+	q->rewrite.text = slice_from(words ? arena_strdup(&q->arena, slice_from(words)) :
+	                             arena_printf(&q->arena, "%s POP3 server ready", s->settings->hostname));
 	free(words);
+	question_ask(q);
 }
 
 /* accept_connection said something: greet or send away. */
@@ -378,6 +422,8 @@ static void session_free(struct machine *m)
 	leave_maildrop(s);
 	machine_observe(m, EVENT_DISCONNECT, SLICE_NONE, pop3_session_state(s), NULL, 0);
 	login_clear(&s->login);
+	pop3_commands_forget(s);
+	pop3_reply_drop(s);
 	free(s->name);
 	free(s->account);
 	free(s->timestamp);

@@ -18,6 +18,8 @@ enum pop3_state {
 };
 
 struct pop3_session;
+struct pop3_held;
+struct pop3_asked;
 typedef void pop3_continue_fn(struct pop3_session *s);
 
 /* A multi-line reply on its way out: LIST, UIDL (index alone) or the octets of a message. */
@@ -52,6 +54,8 @@ struct pop3_session {
 	bool     stopping;                    /* the server stops: close after the running command */
 	uint64_t line_since_ms;               /* an unfinished line came in at that time, or 0 */
 	pop3_continue_fn *delayed;            /* runs after machine.delay_ms */
+	struct pop3_held  *held;              /* reply.c: a reply that policy may rewrite; or NULL */
+	struct pop3_asked *command;           /* commands.c: the one that policy is asked about */
 
 	/* AUTHORIZATION */
 	struct login login;

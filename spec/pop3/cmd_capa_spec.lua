@@ -151,3 +151,30 @@ describe("LANG", function()
     assert.equal("-ERR [AUTH] wrong name or password\r\n", t:say("PASS b"))
   end)
 end)
+
+describe("rewrite_capabilities", function()
+  it("sees the rows and says what is left of them", function()
+    local seen
+    local s = pop3.new { hooks = { "rewrite_capabilities" }, policy = function(q)
+      seen = q.text
+      return { kind = "none", rewrite = "UIDL\nUSER\n" }
+    end }
+    s:read_all()
+    assert.equal("+OK capability list follows\r\nUIDL\r\nUSER\r\n.\r\n+OK\r\n", s:say("CAPA", "USER x"))
+    assert.matches("^TOP\nUIDL\nUSER\nSASL [^\n]*\n", seen)
+    assert.matches("\nIMPLEMENTATION moonpost%-[^\n]*\n$", seen)
+  end)
+end)
+
+describe("rewrite_greeting", function()
+  it("changes the words, and the time stamp of APOP stays", function()
+    local function greeting(settings)
+      return pop3.new { settings = settings, hooks = { "rewrite_greeting" }, policy = function(q)
+        return { kind = "none", rewrite = q.text .. ", hello" }
+      end }:read_all()
+    end
+    assert.equal("+OK mail.example.test POP3 server ready, hello\r\n", greeting {})
+    assert.equal("+OK the lab, hello\r\n", greeting { banner = "the lab" })
+    assert.matches("^%+OK mail%.example%.test POP3 server ready, hello <[^ >]+@mail%.example%.test>\r\n$", greeting { apop = true })
+  end)
+end)

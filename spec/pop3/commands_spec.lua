@@ -128,3 +128,60 @@ describe("the table of commands", function()
     end)
   end)
 end)
+
+describe("accept_command", function()
+  local function judging(answers, options)
+    options = options or {}
+    local seen = {}
+    options.mailbox = { pop3.message(120) }
+    options.hooks = { "accept_command" }
+    options.policy = function(q)
+      if q.hook == "accept_command" then
+        seen[#seen + 1] = q.verb .. (q.arguments ~= "" and " " .. q.arguments or "")
+        return answers[q.verb]
+      end
+      return q.hook == "auth" and { kind = "accept", user = q.user } or nil
+    end
+    local s = pop3.new(options)
+    s:read_all()
+    return s, seen
+  end
+
+  it("is asked for each command that may run, with its secrets masked, but not for QUIT", function()
+    local s, seen = judging {}
+    s:say("user kcope", "PASS  sec ret ", "STAT x", "RETR 1", "NONSENSE", "LIST", "QUIT")
+    assert.same({ "USER kcope", "PASS ****", "RETR 1", "LIST" }, seen)
+  end)
+
+  it("may refuse, for good or for now, and the command does nothing", function()
+    local s = judging { DELE = { kind = "reject", text = "read only" }, STAT = { kind = "tempfail" }, LIST = { kind = "reject" } }
+    s:login()
+    assert.equal("-ERR [SYS/PERM] read only\r\n-ERR [SYS/TEMP] command refused, try again later\r\n-ERR [SYS/PERM] command refused\r\n" ..
+      "+OK mail.example.test POP3 server signing off (1 message left)\r\n", s:say("DELE 1", "STAT", "LIST", "QUIT"))
+    assert.same({}, s.options.committed)
+  end)
+
+  it("may end the session, and nothing is deleted", function()
+    local s = judging { NOOP = { kind = "disconnect", text = "enough" } }
+    s:login()
+    assert.equal("+OK message 1 deleted\r\n-ERR [SYS/PERM] enough\r\n", s:say("DELE 1", "NOOP"))
+    assert.equal("close", s:wants())
+    assert.same({}, s.options.committed)
+  end)
+
+  it("may take its time; what is pipelined behind waits, and a password is kept for it", function()
+    local s = judging({ PASS = "later" })
+    assert.equal("+OK\r\n", s:say("USER kcope", "PASS secret", "STAT"))
+    assert.equal("wait", s:wants())
+    s:answer(nil)
+    assert.equal("+OK kcope's maildrop has 1 message (120 octets)\r\n+OK 1 120\r\n", s:read_all())
+    s:say "NOOP"
+  end)
+
+  it("is dropped with the session", function()
+    local s = judging { USER = "later" }
+    s:say "USER kcope"
+    assert.equal("wait", s:wants())
+    s:close()
+  end)
+end)

@@ -35,3 +35,35 @@ describe("every reply", function()
     assert.equal("+OK\r\n-ERR [AUTH] a??+OK b\r\n", s:say("USER kcope", "PASS x"))
   end)
 end)
+
+describe("rewrite_reply", function()
+  local function server(answer, settings)
+    local s = pop3.new { mailbox = { pop3.message(120) }, hooks = { "rewrite_reply" }, settings = settings, policy = function(q)
+      if q.hook == "rewrite_reply" then return answer(q) end
+      return q.hook == "auth" and (q.password == "secret" and { kind = "accept", user = q.user } or { kind = "reject" }) or nil
+    end }
+    return s
+  end
+  local function shout(q) return { kind = "none", rewrite = ("%s/%s/%s"):format(q.code, q.status, q.text:upper()) } end
+
+  it("changes words for people, never the status indicator, the response code or numbers", function()
+    local s = server(shout)
+    assert.equal("+OK mail.example.test POP3 server ready\r\n", s:read_all())
+    assert.equal("-ERR [AUTH] -ERR/AUTH/AUTHENTICATION FAILED\r\n", s:say("USER x", "PASS wrong"):gsub("^%+OK\r\n", "") .. "")
+    assert.equal("+OK\r\n+OK +OK//KCOPE'S MAILDROP HAS 1 MESSAGE (120 OCTETS)\r\n+OK 1 120\r\n+OK 1 120\r\n" ..
+      "-ERR -ERR//UNKNOWN COMMAND\r\n+OK +OK//MESSAGE 1 DELETED\r\n",
+      s:say("USER kcope", "PASS secret", "STAT", "LIST 1", "XYZZY", "DELE 1"))
+    assert.equal("+OK +OK//MAIL.EXAMPLE.TEST POP3 SERVER SIGNING OFF (MAILDROP EMPTY)\r\n", s:say "QUIT")
+    assert.equal("close", s:wants())
+    assert.equal(1, #s.options.committed)
+  end)
+
+  it("may take its time, and ends with the session", function()
+    local s = server(function() return "later" end)
+    s:read_all()
+    assert.equal("", s:say("XYZZY", "NOOP"))
+    s:answer { kind = "none", rewrite = "eh?" }
+    assert.equal("-ERR eh?\r\n", s:read_all():sub(1, 11))
+    s:close()
+  end)
+end)

@@ -20,6 +20,19 @@ static void push_question(lua_State *L, const struct question *q)
 		bind_pop3_set_field(L, "authzid", q->login.authzid);
 		bind_pop3_set_field(L, "token", q->login.token);
 		break;
+	case HOOK_ACCEPT_COMMAND:
+		bind_pop3_set_field(L, "verb", q->command.verb);
+		bind_pop3_set_field(L, "arguments", q->command.arguments);
+		break;
+	case HOOK_REWRITE_REPLY:
+		bind_pop3_set_field(L, "code", q->rewrite.sign);
+		bind_pop3_set_field(L, "status", q->rewrite.status);
+		bind_pop3_set_field(L, "text", q->rewrite.text);
+		break;
+	case HOOK_REWRITE_GREETING:
+	case HOOK_REWRITE_CAPABILITIES:
+		bind_pop3_set_field(L, "text", q->rewrite.text);
+		break;
 	case HOOK_ON_DELETE:
 		bind_pop3_set_field(L, "mailbox", q->deletion.mailbox);
 		bind_pop3_set_field(L, "uidl", q->deletion.uidl);
@@ -60,6 +73,10 @@ void bind_pop3_answer_question(struct spec_session *s, struct question *q)
 		lua_pop(L, 1);
 		if (user.ptr)
 			identity_set(&q->identity, user, mailbox.ptr ? mailbox : user);
+		struct slice rewrite = bind_pop3_field(L, "rewrite");
+
+		if (rewrite.ptr)
+			q->rewrite.text = arena_copy(&q->arena, rewrite);
 		if (plain.ptr)
 			q->secret.plain = arena_copy(&q->arena, plain);
 	}
