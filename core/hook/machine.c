@@ -71,3 +71,15 @@ void machine_observe(struct machine *m, enum event_kind kind, struct slice line,
 
 	m->observer->event(m->observer, &e);
 }
+
+void machine_observe_stored(struct machine *m, struct slice mailbox, uint64_t uid, uint64_t octets,
+                            const char *state)
+{
+	struct event e = {
+		.kind = EVENT_STORED, .facts = &m->facts, .line = mailbox, .state = state,
+		.octets = octets, .uid = uid,
+	};
+
+	if (m->observer)
+		m->observer->event(m->observer, &e);
+}

@@ -108,6 +108,10 @@ void machine_rest(struct machine *m);
 void machine_observe(struct machine *m, enum event_kind kind, struct slice line, const char *state,
                      const struct verdict *verdict, uint64_t octets);
 
+/* EVENT_STORED of one mailbox. */
+void machine_observe_stored(struct machine *m, struct slice mailbox, uint64_t uid, uint64_t octets,
+                            const char *state);
+
 /* Out holds this much unwritten: a machine that streams stops until drained. */
 enum { MACHINE_OUT_HIGH = 64 * 1024 };
 

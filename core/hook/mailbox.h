@@ -80,6 +80,8 @@ struct delivery {
 	const struct envelope *envelope;
 	struct message        *message;            /* stays the caller's */
 	enum status           *results;            /* per recipient: OK, QUOTA, TEMPFAIL ... */
+	uint64_t              *uids;               /* per recipient, zeroed: of the stored message, as far
+	                                            * as the provider knows; or NULL */
 	delivery_done_fn      *done;               /* st: OK when every result is set and final */
 	void                  *owner;
 	void                 (*cancel)(struct delivery *d);   /* set by the provider while in flight */

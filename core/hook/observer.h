@@ -18,6 +18,8 @@ enum event_kind {
 	EVENT_RETRIEVED,         /* a message was sent whole */
 	EVENT_DELETED,           /* deletions were committed: count in `octets` */
 	EVENT_DISCONNECT,        /* the session ended */
+	EVENT_STORED,            /* behind ACCEPTED, per mailbox: its name in `line`, uid, octets */
+	EVENT_ERROR,             /* a mistake of the client, a time-out, a failure: text in `line` */
 };
 
 struct event {
@@ -27,6 +29,7 @@ struct event {
 	const char           *state;          /* state of the machine after it; static storage */
 	const struct verdict *verdict;        /* who decided, or NULL */
 	uint64_t              octets;
+	uint64_t              uid;            /* STORED: in the mailbox; 0: not known */
 };
 
 /* One per worker; embedded first in the receiver's own structure. */

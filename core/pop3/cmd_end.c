@@ -42,6 +42,9 @@ static void finish(struct pop3_session *s, enum status st)
 	if (st != ST_OK)
 		log_error("deletions failed", "session", f->id, "mailbox", f->identity.mailbox, "messages",
 		          log_u64(s->doomed_count), "reason", status_text(st), NULL);
+	if (st != ST_OK)
+		machine_observe(&s->machine, EVENT_ERROR, SLICE("deletions failed"), pop3_session_state(s), NULL,
+		                s->doomed_count);
 	log_info("quit", "session", f->id, "protocol", "pop3", "user", f->identity.user, "retrieved",
 	         log_u64(s->retrieved), "deleted", log_u64(deleted), "left", log_u64(left), NULL);
 	if (st != ST_OK || s->refused)

@@ -162,6 +162,12 @@ void pop3_reply_verdict(struct pop3_session *s, enum pop3_text text, const struc
 
 void pop3_reply_bad(struct pop3_session *s, enum pop3_text text, const struct pop3_values *values)
 {
+	struct buf line;
+
+	buf_init(&line, 0);
+	pop3_lang_format(&line, POP3_LANGUAGE_EN, text, values, NULL);
+	machine_observe(&s->machine, EVENT_ERROR, buf_slice(&line), pop3_session_state(s), NULL, 0);
+	buf_free(&line);
 	s->errors++;
 	if (s->settings->max_errors && s->errors >= s->settings->max_errors) {
 		pop3_reply(s, POP3_TEXT_TOO_MANY_ERRORS, NULL);

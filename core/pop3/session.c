@@ -401,6 +401,7 @@ static void timed_out(struct machine *m)
 		return;
 	log_info("session timed out", "session", m->facts.id, "protocol", "pop3", "state",
 	         pop3_session_state(s), "user", m->facts.identity.user, NULL);
+	machine_observe(m, EVENT_ERROR, SLICE("timed out"), pop3_session_state(s), NULL, 0);
 	pop3_session_abandon(s);
 }
 

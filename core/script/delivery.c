@@ -28,6 +28,7 @@ struct delivering {
 	struct envelope            envelope;
 	struct envelope_recipient *recipients;
 	enum status               *results;
+	uint64_t                  *uids;
 	struct delivery            inner;
 	unsigned                   left;
 };
@@ -39,6 +40,7 @@ static void free_delivering(struct delivering *g)
 	handle_revoke(&g->lent);
 	free(g->recipients);
 	free(g->results);
+	free(g->uids);
 	free(g->error);
 	free(g);
 }
@@ -89,8 +91,11 @@ static void on_rest(void *owner, enum status st)
 	struct delivering *g = owner;
 
 	for (unsigned i = 0; i < g->envelope.recipient_count; i++)
-		if (!g->recipients[i].discard)
+		if (!g->recipients[i].discard) {
 			g->delivery->results[i] = st == ST_OK ? g->results[i] : st;
+			if (g->delivery->uids)
+				g->delivery->uids[i] = g->uids[i];
+		}
 	/* Those that backends took stay taken, whatever the others met. */
 	settle(g, ST_OK);
 }
@@ -110,7 +115,7 @@ static void deliver_rest(struct delivering *g)
 	}
 	g->inner = (struct delivery){
 		.facts = d->facts, .envelope = &g->envelope, .message = d->message,
-		.results = g->results, .done = on_rest, .owner = g,
+		.results = g->results, .uids = g->uids, .done = on_rest, .owner = g,
 	};
 	next->ops->deliver(next, &g->inner);
 }
@@ -227,6 +232,7 @@ void delivery_start(struct mailbox_provider *p, struct delivery *d)
 	g->envelope = *d->envelope;
 	g->recipients = g->envelope.recipients = mem_array(count, sizeof(*g->recipients));
 	g->results = mem_array(count, sizeof(*g->results));
+	g->uids = mem_array(count, sizeof(*g->uids));
 	if (count)
 		memcpy(g->recipients, d->envelope->recipients, count * sizeof(*g->recipients));
 	for (unsigned i = 0; i < count; i++)

@@ -60,12 +60,14 @@ static const struct hook_row questions[HOOK__COUNT] = {
 
 static const struct hook_row observers[OBSERVER__COUNT] = {
 	[OBSERVER_CONNECT]    = OBSERVES("on_connect", "session, event"),
+	[OBSERVER_TLS]        = OBSERVES("on_tls", "session, event"),
 	[OBSERVER_LOGIN]      = OBSERVES("on_login", "session, event"),
 	[OBSERVER_COMMAND]    = OBSERVES("on_command", "session, event"),
 	[OBSERVER_REPLY]      = OBSERVES("on_reply", "session, event"),
 	[OBSERVER_RETRIEVED]  = OBSERVES("on_retrieved", "session, event"),
-	[OBSERVER_STORED]     = OBSERVES("on_stored", "session, event"),
+	[OBSERVER_STORED]     = OBSERVES("on_stored", "mailbox, uid, size, session"),
 	[OBSERVER_DELETED]    = OBSERVES("on_deleted", "session, event"),
+	[OBSERVER_ERROR]      = OBSERVES("on_error", "session, event"),
 	[OBSERVER_DISCONNECT] = OBSERVES("on_disconnect", "session, event"),
 };
 

@@ -27,13 +27,14 @@ struct observing {
 	const char      *state;
 	struct verdict   verdict;
 	bool             decided;
-	uint64_t         octets;
+	uint64_t         octets, uid;
 };
 
 static const struct { enum event_kind kind; enum observer_hook hook; } kinds[] = {
 	{ EVENT_CONNECT, OBSERVER_CONNECT }, { EVENT_LOGIN, OBSERVER_LOGIN },
 	{ EVENT_COMMAND, OBSERVER_COMMAND }, { EVENT_REPLY, OBSERVER_REPLY },
-	{ EVENT_RETRIEVED, OBSERVER_RETRIEVED }, { EVENT_ACCEPTED, OBSERVER_STORED },
+	{ EVENT_RETRIEVED, OBSERVER_RETRIEVED }, { EVENT_STORED, OBSERVER_STORED },
+	{ EVENT_TLS, OBSERVER_TLS }, { EVENT_ERROR, OBSERVER_ERROR },
 	{ EVENT_DELETED, OBSERVER_DELETED }, { EVENT_DISCONNECT, OBSERVER_DISCONNECT },
 };
 
@@ -49,6 +50,8 @@ static void copy_facts(struct facts *to, const struct facts *from)
 {
 	*to = *from;
 	to->helo = mem_strdup(from->helo);
+	to->remote_name = mem_strdup(from->remote_name);
+	to->tls.server_name = mem_strdup(from->tls.server_name);
 	to->identity.user = mem_strdup(from->identity.user);
 	to->identity.mailbox = mem_strdup(from->identity.mailbox);
 	to->script = NULL;
@@ -80,6 +83,19 @@ static int when_returned(lua_State *L, int status, lua_KContext context)
 	return 0;
 }
 
+/* on_stored: fn(mailbox, uid, size, session) */
+static int push_stored(lua_State *L, const struct observing *o)
+{
+	lua_pushstring(L, o->line);
+	if (o->uid)
+		lua_pushinteger(L, (lua_Integer)o->uid);
+	else
+		lua_pushnil(L);
+	lua_pushinteger(L, (lua_Integer)o->octets);
+	session_push_copy(L, &o->facts);
+	return 4;
+}
+
 /* fn(session, { line =, state =, octets =, verdict = }) */
 static int run_observer(lua_State *L)
 {
@@ -87,6 +103,8 @@ static int run_observer(lua_State *L)
 
 	lua_settop(L, 0);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, o->listener->fn);
+	if (o->listener->hook == hook_row_of_observer(OBSERVER_STORED)->name)
+		return call_function(L, push_stored(L, o), 0, when_returned, NULL);
 	session_push_copy(L, &o->facts);
 	lua_createtable(L, 0, 4);
 	lua_pushstring(L, o->line);
@@ -139,6 +157,7 @@ static void observe(struct script *s, struct listener *l, const struct event *e)
 	o->line = e->line.ptr ? mem_slice_dup(e->line) : NULL;
 	o->state = e->state;
 	o->octets = e->octets;
+	o->uid = e->uid;
 	o->decided = e->verdict != NULL;
 	if (e->verdict)
 		o->verdict = *e->verdict;

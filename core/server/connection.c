@@ -141,6 +141,17 @@ static const struct facts *facts_of(const struct connection *c)
 	return c->machine ? &c->machine->facts : c->facts;
 }
 
+/* What goes wrong before there is a machine, or beside it. */
+static void observe_error(struct connection *c, struct slice text)
+{
+	struct observer *o = &c->worker->transcript.observer;
+	struct event e = {
+		.kind = EVENT_ERROR, .facts = facts_of(c), .line = text, .state = "HANDSHAKE",
+	};
+
+	o->event(o, &e);
+}
+
 static void secured(void *owner, enum status st)
 {
 	struct connection *c = owner;
@@ -152,6 +163,7 @@ static void secured(void *owner, enum status st)
 		BOARD_ADD(c->worker->slot, tls_failures, 1);
 		log_info("TLS handshake failed", "session", f->id, "ip", f->remote_ip, "listener",
 		         c->service->listener->name, "why", stream_error(c->stream), NULL);
+		observe_error(c, slice_from(stream_error(c->stream)));
 		gone(c);
 		return;
 	}

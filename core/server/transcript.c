@@ -24,6 +24,8 @@ static const char *const event_names[] = {
 	[EVENT_RETRIEVED]  = "retrieved",
 	[EVENT_DELETED]    = "deleted",
 	[EVENT_DISCONNECT] = "disconnect",
+	[EVENT_STORED]     = "stored",
+	[EVENT_ERROR]      = "error",
 };
 
 static bool allowed(const struct verdict *v)
@@ -52,7 +54,7 @@ static void count(struct board_slot *slot, const struct event *e)
 		BOARD_ADD(slot, deleted, e->octets);
 		break;
 	case EVENT_CONNECT: case EVENT_COMMAND: case EVENT_REPLY: case EVENT_DATA:
-	case EVENT_TLS: case EVENT_DISCONNECT:
+	case EVENT_TLS: case EVENT_DISCONNECT: case EVENT_STORED: case EVENT_ERROR:
 		break;
 	}
 }
@@ -176,7 +178,8 @@ static void on_event(struct observer *o, const struct event *e)
 	count(t->slot, e);
 	if (e->kind != EVENT_COMMAND && e->kind != EVENT_REPLY && e->kind != EVENT_DATA)
 		write_log(e);
-	if (t->tracing)
+	/* What the line of a reply says already is not shown twice. */
+	if (t->tracing && e->kind != EVENT_ERROR)
 		trace(t, e);
 	if (t->next && (t->next->wants_lines || (e->kind != EVENT_COMMAND && e->kind != EVENT_REPLY)))
 		t->next->event(t->next, e);

@@ -112,6 +112,9 @@ static void put_line(struct smtp_session *s, int code, char separator, const cha
 		len = REPLY_MAX;
 	clean(s, line + head, len - head);
 	machine_observe(m, EVENT_REPLY, slice_of(line, len), smtp_session_state_name(s), s->verdict, 0);
+	/* The client's mistakes, and the ends that are no QUIT. */
+	if ((code >= 500 && code <= 504) || code == 421)
+		machine_observe(m, EVENT_ERROR, slice_of(line, len), smtp_session_state_name(s), s->verdict, 0);
 	line[len++] = '\r';
 	line[len++] = '\n';
 	(void)buf_append(&m->out, slice_of(line, len));

@@ -86,6 +86,9 @@ void smtp_transaction_spool_failed(struct smtp_session *s, enum status st)
 {
 	struct smtp_transaction *t = &s->transaction;
 
+	machine_observe(&s->machine, EVENT_ERROR, SLICE("the message cannot be spooled"),
+	                smtp_session_state_name(s), NULL, 0);
+
 	log_error("message cannot be spooled", "session", s->machine.facts.id, "id", t->id,
 	          "spool", t->message->directory, "why", status_text(st), NULL);
 	if (st == ST_NOSPACE)
@@ -294,6 +297,17 @@ void smtp_transaction_refuse(struct smtp_session *s, struct smtp_failure f, cons
 	forget(s);
 }
 
+static void observe_stored(struct smtp_session *s)
+{
+	struct smtp_transaction *t = &s->transaction;
+
+	for (unsigned i = 0; i < t->envelope.recipient_count; i++)
+		if (!t->envelope.recipients[i].discard)
+			machine_observe_stored(&s->machine, t->envelope.recipients[i].mailbox,
+			                       t->delivery.uids[i], t->message->octets,
+			                       smtp_session_state_name(s));
+}
+
 void smtp_transaction_stored(struct smtp_session *s, bool discarded)
 {
 	struct smtp_transaction *t = &s->transaction;
@@ -307,9 +321,11 @@ void smtp_transaction_stored(struct smtp_session *s, bool discarded)
 		         "ip", s->machine.facts.remote_ip, "user", s->machine.facts.identity.user,
 		         "from", arena_strdup(&t->arena, t->envelope.sender),
 		         "recipients", log_u64(t->accepted), "size", log_u64(t->octets), NULL);
-	if (!discarded)
+	if (!discarded) {
 		machine_observe(&s->machine, EVENT_ACCEPTED, slice_from(t->id),
 		                smtp_session_state_name(s), NULL, t->octets);
+		observe_stored(s);
+	}
 	/* The same words for both: who is discarded is not told. */
 	smtp_reply(s, 250, "2.0.0", "Ok: stored as %s", t->id);
 	forget(s);
@@ -369,6 +385,7 @@ void smtp_transaction_deliver(struct smtp_session *s)
 	t->delivery = (struct delivery){
 		.facts = &s->machine.facts, .envelope = &t->envelope, .message = t->message,
 		.results = arena_alloc(&t->arena, t->envelope.recipient_count * sizeof(enum status)),
+		.uids = arena_alloc(&t->arena, t->envelope.recipient_count * sizeof(uint64_t)),
 		.done = delivered, .owner = s,
 	};
 	t->delivering = true;

@@ -64,8 +64,9 @@ static int put_message(struct apply *a, struct store_request *r, uint64_t *msgid
 	return rc ? rc : store_body_save(&a->tx, *msgid, &v);
 }
 
-static int add_row(struct apply *a, struct store_request *r, struct slice name, uint64_t msgid)
+static int add_row(struct apply *a, struct store_request *r, uint32_t i, uint64_t msgid)
 {
+	struct slice name = r->names[i];
 	struct row_value row = {
 		.msgid = msgid, .octets = r->message.octets,
 		.received = r->message.received, .flags = r->message.flags,
@@ -81,6 +82,7 @@ static int add_row(struct apply *a, struct store_request *r, struct slice name, 
 		v.flags |= MBOX_FOREIGN_UIDLS;
 		rc = store_mailbox_add_uidl(&a->tx, id, uid, r->uidl);
 	}
+	memcpy(r->results + r->count + i * sizeof(uid), &uid, sizeof(uid));
 	return rc ? rc : store_mailbox_save(&a->tx, id, &v);
 }
 
@@ -90,7 +92,7 @@ static int add_rows(struct apply *a, struct store_request *r)
 	int rc = put_message(a, r, &msgid);
 
 	for (uint32_t i = 0; rc == 0 && i < r->count; i++)
-		rc = add_row(a, r, r->names[i], msgid);
+		rc = add_row(a, r, i, msgid);
 	r->stored = rc == 0;
 	return rc;
 }

@@ -223,7 +223,7 @@ static void finish_request(struct process *p, struct store_request *r)
 		(void)store_body_unlink(p->env->path, r->msgid, r->msgid);
 	connection_reply(r, r->dict ? buf_slice(&r->dict->answer)
 	                  : r->type == WIRE_DELIVER && r->status == ST_OK
-	                        ? slice_of(r->results, r->count) : SLICE_NONE);
+	                        ? slice_of(r->results, r->count * REQUEST_RESULT) : SLICE_NONE);
 }
 
 static void woken(void *owner, int events)

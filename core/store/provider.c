@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "store/client_internal.h"
 #include "store/maildrop.h"
+#include "store/request.h"
 #include "store/space.h"
 
 enum { SPACE_FRESH_MS = 1000 };
@@ -113,12 +114,17 @@ static void delivered(void *owner, enum status st, struct slice payload)
 	struct delivery_work *w = owner;
 	struct delivery *d = w->delivery;
 
-	if (st == ST_OK && payload.len != w->count)
+	if (st == ST_OK && payload.len != w->count * REQUEST_RESULT)
 		st = ST_TEMPFAIL;
 	set_results(d, st);
-	for (unsigned i = 0; st == ST_OK && i < d->envelope->recipient_count; i++)
-		if (!d->envelope->recipients[i].discard)
-			d->results[i] = (enum status)(unsigned char)payload.ptr[w->of[i]];
+	for (unsigned i = 0; st == ST_OK && i < d->envelope->recipient_count; i++) {
+		if (d->envelope->recipients[i].discard)
+			continue;
+		d->results[i] = (enum status)(unsigned char)payload.ptr[w->of[i]];
+		if (d->uids)
+			memcpy(&d->uids[i], payload.ptr + w->count + w->of[i] * sizeof(*d->uids),
+			       sizeof(*d->uids));
+	}
 	free_work(w);
 	d->done(d->owner, st);
 }

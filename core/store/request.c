@@ -33,7 +33,7 @@ static bool get_names(struct store_request *r, struct slice *in)
 {
 	if (!wire_get_u32(in, &r->count) || r->count == 0 || r->count > in->len / sizeof(uint32_t))
 		return false;
-	r->names = mem_array(r->count, sizeof(*r->names) + 1);
+	r->names = mem_array(r->count, sizeof(*r->names) + REQUEST_RESULT);
 	r->results = (uint8_t *)(r->names + r->count);
 	for (uint32_t i = 0; i < r->count; i++)
 		if (!wire_get_bytes(in, &r->names[i]))
@@ -44,7 +44,7 @@ static bool get_names(struct store_request *r, struct slice *in)
 static bool get_name(struct store_request *r, struct slice *in)
 {
 	r->count = 1;
-	r->names = mem_array(1, sizeof(*r->names) + 1);
+	r->names = mem_array(1, sizeof(*r->names) + REQUEST_RESULT);
 	r->results = (uint8_t *)(r->names + 1);
 	return wire_get_bytes(in, &r->names[0]) && r->names[0].len > 0 &&
 	       r->names[0].len <= MAILBOX_NAME_MAX;

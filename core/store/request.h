@@ -45,11 +45,14 @@ struct store_request {
 	struct dict_request *dict;        /* DICT; heap */
 	/* the answer */
 	enum status        status;
-	uint8_t           *results;       /* DELIVER: count of them; in the memory of names */
+	uint8_t           *results;       /* DELIVER: count status octets, then count uids of 8 octets; in
+	                                   * the memory of names */
 	bool               stored;        /* a row refers to the message */
 	const char        *directory;     /* data directory, for the flush thread */
 	void              *flusher;       /* who handed it to a flush thread */
 };
+
+enum { REQUEST_RESULT = 1 + sizeof(uint64_t) };      /* octets of the results, per recipient */
 
 struct store_request *store_request_new(enum wire_type type, uint64_t id);
 void store_request_free(struct store_request *r);     /* closes fd; the slab is the caller's */

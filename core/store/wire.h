@@ -6,12 +6,12 @@
 
 #include "base/buf.h"
 
-enum { WIRE_VERSION = 1, WIRE_HAS_FD = 1, WIRE_PAYLOAD_MAX = 16 << 20 };
+enum { WIRE_VERSION = 2, WIRE_HAS_FD = 1, WIRE_PAYLOAD_MAX = 16 << 20 };
 
 /*        symbol           payload of the request -> of the reply */
 #define WIRE_LIST(X)       \
 	X(REPLY)               /* header.status; payload of the request's type */ \
-	X(DELIVER)             /* wire_message, count, mailbox names, octets -> a status octet each */ \
+	X(DELIVER)             /* wire_message, count, mailbox names, octets -> a status octet each, a uid each */ \
 	X(IMPORT)              /* wire_message, 1, mailbox name, uidl or "", octets */ \
 	X(DELETE)              /* mailbox id, count, uids */ \
 	X(MAILBOX_QUOTA)       /* name, octets, messages */ \

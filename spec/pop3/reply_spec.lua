@@ -67,3 +67,12 @@ describe("rewrite_reply", function()
     s:close()
   end)
 end)
+
+describe("a mistake of the client", function()
+  it("is an event for observers, in English", function()
+    local s = pop3.new { mailbox = { pop3.message(120) } }
+    s:login()
+    s:say("LANG ru", "XYZZY", "DELE 9")
+    assert.same({ "error -ERR unknown command" }, s:seen "error")
+  end)
+end)

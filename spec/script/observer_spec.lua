@@ -1,6 +1,6 @@
 local script = require "spec.support.script"
 
-local CONNECT, COMMAND, DISCONNECT = 0, 1, 9
+local CONNECT, COMMAND, TLS, DISCONNECT, STORED, ERROR = 0, 1, 4, 9, 10, 11
 
 describe("observers", function()
   after_each(script.clean)
@@ -45,5 +45,33 @@ describe("observers", function()
     stage:event(session, CONNECT)
     assert.equal(2, stage:numbers().running)
     session:close()
+  end)
+
+  it("see TLS and mistakes, with all that is known of a session that is gone", function()
+    local stage = script.plugin [[
+      plugin:hook("on_tls", function(session, event) mail.log.info("tls", { name = session.tls.server_name, line = event.line }) end)
+      plugin:hook("on_error", function(session, event) mail.log.info("mistake", { line = event.line }) end)]]
+    local session = stage:session { tls = true, server_name = "mx.example.test" }
+    stage:event(session, TLS, "TLSv1.3")
+    stage:event(session, ERROR, "500 5.5.1 What")
+    session:close()
+    stage:spin(20)
+    local log = script.log()
+    assert.matches("tls plugin=one.*name=mx%.example%.test", log)
+    assert.matches('mistake plugin=one [^\n]*line="500 5%.5%.1 What"', log)
+  end)
+
+  it("see what was stored: mailbox, uid, size, session", function()
+    local stage = script.plugin [[
+      plugin:hook("on_stored", function(mailbox, uid, size, session)
+        mail.log.info("stored", { what = ("%s %s %d %s"):format(mailbox, tostring(uid), size, session.user) }) end)]]
+    local session = stage:session { user = "alice@example.test" }
+    stage:event(session, STORED, "bob@example.test", 7, 500)
+    stage:event(session, STORED, "bob@example.test", 0, 500)
+    session:close()
+    stage:spin(20)
+    local log = script.log()
+    assert.matches('what="bob@example%.test 7 500 alice@example%.test"', log)
+    assert.matches('what="bob@example%.test nil 500 alice@example%.test"', log)
   end)
 end)

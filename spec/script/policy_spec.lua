@@ -280,6 +280,73 @@ describe("accept_delivery", function()
   end)
 end)
 
+describe("a hook that changes", function()
+  after_each(script.clean)
+
+  local function change(hook, text, question)
+    question.hook = hook
+    return ask_with(text, question)
+  end
+
+  it("gets what the former made of it", function()
+    local answer = change("rewrite_greeting", [[
+      plugin:hook("rewrite_greeting", function(_, text) return text .. " one" end)
+      plugin:hook("rewrite_greeting", function() end)
+      plugin:hook("rewrite_greeting", function(_, text) return text .. " two" end)]], { text = "ESMTP" })
+    assert.equal("ESMTP one two", answer.rewrite)
+    assert.equal("none", answer.kind)
+  end)
+
+  it("sees code, status and text of a reply", function()
+    assert.equal("550 5.1.1 No", change("rewrite_reply", [[plugin:hook("rewrite_reply", function(_, r)
+      return r.code .. " " .. r.status .. " " .. r.text end)]], { code = "550", status = "5.1.1", text = "No" }).rewrite)
+  end)
+
+  it("leaves it as it is when it fails, and the next goes on", function()
+    for _, mistake in ipairs { "error('boom')", "return 5", "return nil, 'away'", "return 'a\\r\\nb'", "return ('x'):rep(401)",
+      "return mail.reject()", "return '\\xff'" } do
+      local answer = change("rewrite_greeting", ([[
+        plugin:hook("rewrite_greeting", function() %s end)
+        plugin:hook("rewrite_greeting", function(_, text) return text .. " next" end)]]):format(mistake), { text = "ESMTP" })
+      assert.equal("ESMTP next", answer.rewrite, mistake)
+      assert.equal("none", answer.kind)
+      assert.matches("rewrite_greeting", script.log())
+    end
+  end)
+
+  local KNOWN = "PIPELINING\nSIZE 1000\nAUTH PLAIN LOGIN\nSTARTTLS\n"
+
+  it("may leave capabilities out, put them in another order, and say less", function()
+    local answer = change("rewrite_capabilities", [[plugin:hook("rewrite_capabilities", function(_, list)
+      assert(#list == 4 and list[2] == "SIZE 1000")
+      return { "starttls", "SIZE 500", "AUTH LOGIN" } end)]], { text = KNOWN })
+    assert.equal("starttls\nSIZE 500\nAUTH LOGIN\n", answer.rewrite)
+    assert.equal("", change("rewrite_capabilities", [[plugin:hook("rewrite_capabilities", function() return {} end)]],
+      { text = KNOWN }).rewrite)
+  end)
+
+  it("may not announce what the core cannot", function()
+    for _, line in ipairs { "DSN", "SIZE 1001", "SIZE 0", "SIZE", "AUTH PLAIN CRAM-MD5", "PIPELININGX", "", "STARTTLS now" } do
+      local answer = change("rewrite_capabilities", ([[plugin:hook("rewrite_capabilities", function() return { %q } end)]])
+        :format(line), { text = KNOWN })
+      assert.equal(KNOWN, answer.rewrite, line)
+      assert.matches("nothing that the server can do", script.log())
+    end
+    assert.equal(KNOWN, change("rewrite_capabilities", [[plugin:hook("rewrite_capabilities", function() return { 5 } end)]],
+      { text = KNOWN }).rewrite)
+  end)
+end)
+
+describe("accept_command", function()
+  after_each(script.clean)
+
+  it("sees verb and arguments", function()
+    assert.equal("MAIL FROM:<a@b.test>", ask_with([[plugin:hook("accept_command", function(_, verb, arguments)
+      return mail.reject(nil, verb .. " " .. arguments) end)]],
+      { hook = "accept_command", verb = "MAIL", arguments = "FROM:<a@b.test>" }).text)
+  end)
+end)
+
 -- Every hook behaves alike when its plugin does not.
 local questions = {
   accept_connection = {}, accept_helo = { name = "client.test" },
@@ -287,6 +354,7 @@ local questions = {
   secret = { mechanism = "APOP", user = "bob" }, token = { mechanism = "XOAUTH2", user = "b", token = "t" },
   accept_login = {}, accept_sender = { address = "a@b.test" },
   accept_recipient = { address = "bob@example.test" }, accept_data = {},
+  accept_command = { verb = "NOOP", arguments = "x" },
   alias = { address = "bob@example.test" }, accept_delivery = { message = "Subject: x\r\n\r\n" },
   on_accept = { message = "Subject: x\r\n\r\n" },
   accept_message = { message = "Subject: x\r\n\r\nbody\r\n" }, on_delete = {},

@@ -221,3 +221,31 @@ describe("changes of the header by policy", function()
     assert.equal("250 250", smtp.codes(peer:say("MAIL FROM:<>", "RCPT TO:<bob@example.test>")))
   end)
 end)
+
+describe("what observers see of a mail", function()
+  local function seen(peer, kind)
+    local list = {}
+    for _, event in ipairs(peer.events) do
+      if event.kind == kind then list[#list + 1] = event.line end
+    end
+    return list
+  end
+
+  it("is one event per mailbox that has it", function()
+    local peer = smtp.peer { policy = function(q)
+      if q.hook == "accept_delivery" and q.recipient == 1 then return { kind = "discard" } end
+      return smtp.policy(q)
+    end }:hello()
+    peer:say("MAIL FROM:<>", "RCPT TO:<alice@example.test>", "RCPT TO:<bob@example.test>", "DATA")
+    peer:say("Subject: x", "", ".")
+    assert.same({ "bob@example.test" }, seen(peer, "stored"))
+  end)
+
+  it("are the client's mistakes, time-outs and failures", function()
+    local peer = smtp.peer():hello()
+    peer:say("XYZZY", "RCPT TO:<x>", "MAIL FROM:<a@b.test>", "RCPT TO:<nobody@example.test>")
+    peer.session:timed_out()
+    assert.same({ "500 5.5.1 Command not recognized; HELP lists them", "503 5.5.1 Say MAIL FROM first",
+      "421 4.4.2 mail.example.test Timeout, closing" }, seen(peer, "error"))
+  end)
+end)

@@ -13,6 +13,14 @@ describe("a delivery", function()
     return client:wait(client:deliver("", to, text, discard)).results
   end
 
+  it("says which uid each mailbox gave the message", function()
+    local op = client:wait(client:deliver("", { "u1@example.test", "u2@example.test" }, "x", {}))
+    assert.same({ 1, 1 }, op.uids)
+    op = client:wait(client:deliver("", { "u2@example.test", "u3@example.test", "u2@example.test" }, "y", {}))
+    assert.same({ 2, 1, 2 }, op.uids)
+    assert.same({ 0, 2 }, client:wait(client:deliver("", { "u1@example.test", "u3@example.test" }, "z", { true })).uids)
+  end)
+
   it("says QUOTA when the octets would be too many, not one earlier", function()
     assert.same({ "OK" }, results({ "a@example.test" }, ("x"):rep(3000)))
     assert.same({ "QUOTA" }, results({ "a@example.test" }, ("x"):rep(2001)))

@@ -69,7 +69,7 @@ void bind_pop3_set_field(lua_State *L, const char *name, struct slice v)
 
 static const char *const event_names[] = {
 	"connect", "command", "reply", "data", "tls", "login", "accepted", "retrieved", "deleted",
-	"disconnect",
+	"disconnect", "stored", "error",
 };
 
 static void on_event(struct observer *o, const struct event *e)

@@ -72,6 +72,8 @@ static int l_session(lua_State *L)
 		facts_set_helo(f, helo, true);
 	if (user.ptr)
 		identity_set(&f->identity, user, user);
+	if (stage_field(L, 2, "server_name").ptr)
+		f->tls.server_name = mem_slice_dup(stage_field(L, 2, "server_name"));
 	lua_getfield(L, 2, "tls");
 	f->tls.active = lua_toboolean(L, -1);
 	f->tls.version = "TLSv1.3";
@@ -114,6 +116,15 @@ static void fill(lua_State *L, struct asked *a)
 		q->login.password = stage_field(L, 2, "password");
 		q->login.authzid = stage_field(L, 2, "authzid");
 		q->login.token = stage_field(L, 2, "token");
+		break;
+	case HOOK_ACCEPT_COMMAND:
+		q->command.verb = stage_field(L, 2, "verb");
+		q->command.arguments = stage_field(L, 2, "arguments");
+		break;
+	case HOOK_REWRITE_GREETING: case HOOK_REWRITE_CAPABILITIES: case HOOK_REWRITE_REPLY:
+		q->rewrite.text = q->rewrite.known = stage_field(L, 2, "text");
+		q->rewrite.sign = stage_field(L, 2, "code");
+		q->rewrite.status = stage_field(L, 2, "status");
 		break;
 	case HOOK_ACCEPT_SENDER:
 		q->sender.address = stage_field(L, 2, "address");
@@ -260,6 +271,9 @@ static int l_answer(lua_State *L)
 	push_targets(L, q->targets);
 	set_slice(L, "plain", q->secret.plain);
 	set_slice(L, "address", q->address);
+	if (q->hook == HOOK_REWRITE_GREETING || q->hook == HOOK_REWRITE_CAPABILITIES ||
+	    q->hook == HOOK_REWRITE_REPLY)
+		set_slice(L, "rewrite", q->rewrite.text);
 	set_slice(L, "salt", q->secret.salt);
 	lua_pushinteger(L, q->secret.iterations);
 	lua_setfield(L, -2, "iterations");
@@ -289,7 +303,7 @@ static int l_asked_gc(lua_State *L)
 
 /* ---- events ---- */
 
-/* stage:event(session, kind number, line, "reject": its verdict) */
+/* stage:event(session, kind number, line, "reject": its verdict, or uid, octets) */
 static int l_event(lua_State *L)
 {
 	struct stage *stage = stage_check(L);
@@ -299,8 +313,11 @@ static int l_event(lua_State *L)
 
 	if (lua_isstring(L, 4))
 		e.line.ptr = lua_tolstring(L, 4, &e.line.len);
-	if (slice_eq(slice_from(lua_tostring(L, 5)), SLICE("reject")))
+	if (lua_type(L, 5) == LUA_TSTRING && strcmp(lua_tostring(L, 5), "reject") == 0)
 		e.verdict = &rejected;
+	else
+		e.uid = (uint64_t)luaL_optinteger(L, 5, 0);
+	e.octets = (uint64_t)luaL_optinteger(L, 6, 0);
 	o->event(o, &e);
 	return 0;
 }

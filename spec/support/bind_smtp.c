@@ -160,7 +160,8 @@ static const struct mailbox_ops mailbox_ops = { .deliver = deliver, .room = room
 static void on_event(struct observer *o, const struct event *e)
 {
 	static const char *const kinds[] = { "connect", "command", "reply", "data", "tls", "login",
-	                                     "accepted", "retrieved", "deleted", "disconnect" };
+	                                     "accepted", "retrieved", "deleted", "disconnect", "stored",
+	                                     "error" };
 	struct peer *p = CONTAINER_OF(o, struct peer, observer);
 	lua_State *L = p->L;
 

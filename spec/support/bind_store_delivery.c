@@ -77,6 +77,12 @@ static void delivered(void *owner, enum status st)
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
 	lua_setfield(L, -2, "results");
+	lua_newtable(L);
+	for (unsigned i = 0; i < o->envelope.recipient_count; i++) {
+		lua_pushinteger(L, (lua_Integer)o->delivery.uids[i]);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	lua_setfield(L, -2, "uids");
 	lua_pop(L, 1);
 	store_end_op(o, st);
 }
@@ -107,6 +113,7 @@ static int l_deliver(lua_State *L)
 	o->delivery = (struct delivery){
 		.facts = &o->facts, .envelope = &o->envelope, .message = m, .done = delivered, .owner = o,
 		.results = arena_alloc(&o->arena, count * sizeof(enum status)),
+		.uids = arena_alloc(&o->arena, count * sizeof(uint64_t)),
 	};
 	lua_pushlightuserdata(L, o);
 	lua_setfield(L, table, "op");
