@@ -312,7 +312,8 @@ static bool capable(struct slice line, struct slice known)
 	struct slice word, has, rest;
 	uint64_t less, most;
 
-	if (slice_cut(&line, ' ', &word) != ST_OK || slice_cut(&known, ' ', &has) != ST_OK || !slice_ieq(word, has))
+	if (slice_cut(&line, ' ', &word) != ST_OK || slice_cut(&known, ' ', &has) != ST_OK ||
+	    !slice_ieq(word, has))
 		return false;
 	if (slice_ieq(word, SLICE("SIZE")))
 		return slice_to_u64(line, &less) == ST_OK && slice_to_u64(known, &most) == ST_OK && less > 0 &&

@@ -75,8 +75,9 @@ static void keep_refusal(struct smtp_session *s, const struct verdict *v)
 {
 	struct smtp_transaction *t = &s->transaction;
 	struct smtp_failure f;
+	int before = t->judgement->refusal.code;
 
-	if (!smtp_reply_refusal(s, v, &f) || (t->judgement->refusal.code && (t->judgement->refusal.code >= 500 || f.code < 500)))
+	if (!smtp_reply_refusal(s, v, &f) || before >= 500 || (before && f.code < 500))
 		return;
 	log_refused(s, v);
 	/* The question's words are gone with the next question. */

@@ -11,7 +11,7 @@ enum { WIRE_VERSION = 2, WIRE_HAS_FD = 1, WIRE_PAYLOAD_MAX = 16 << 20 };
 /*        symbol           payload of the request -> of the reply */
 #define WIRE_LIST(X)       \
 	X(REPLY)               /* header.status; payload of the request's type */ \
-	X(DELIVER)             /* wire_message, count, mailbox names, octets -> a status octet each, a uid each */ \
+	X(DELIVER)             /* wire_message, count, mailbox names, octets -> status octets, uids */ \
 	X(IMPORT)              /* wire_message, 1, mailbox name, uidl or "", octets */ \
 	X(DELETE)              /* mailbox id, count, uids */ \
 	X(MAILBOX_QUOTA)       /* name, octets, messages */ \

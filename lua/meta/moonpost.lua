@@ -10,8 +10,8 @@ local plugin = {}
 
 ---Register a function for a hook, or a backend for "mailbox".  While the plugin loads only.
 ---
----What the hooks get, all of them the session first, and what they may answer beside nil (no
----opinion), reject, tempfail and disconnect:
+---What each hook gets, what it may answer and what nil means is in lua/meta/hooks.lua, with an example of
+---each; mail.hooks() lists the same.
 ---
 ---    accept_connection (session)                        accept
 ---    accept_helo       (session, name)                  accept
@@ -28,6 +28,7 @@ local plugin = {}
 ---                      (session, event)                 nothing; they only watch
 ---    on_start, on_stop ()                               nothing; the worker waits for them, at most
 ---                                                       lua.start_wall and lua.stop_wall
+---    plugin:hook("accept_helo", function(session, name) mail.log.info(name) end, { protocol = "smtp" })
 ---@param name string
 ---@param fn function|moonpost.Backend
 ---@param filters? moonpost.Filters
@@ -285,7 +286,8 @@ function deletion:read(offset, max) end
 ---@field workers integer
 local mail = {}
 
----@param options? { mailbox?: string, redirect?: string[], user?: string, quota?: integer|table }
+---Yes.  mailbox and redirect: accept_recipient, mailbox: accept_delivery, address: accept_sender, user and quota: auth.
+---@param options? { mailbox?: string, redirect?: string[], address?: string, user?: string, quota?: integer|table }
 ---@return moonpost.Answer
 function mail.accept(options) end
 

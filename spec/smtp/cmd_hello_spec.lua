@@ -223,7 +223,7 @@ describe("XCLIENT", function()
 end)
 
 describe("rewrite_capabilities", function()
-  local function ehlo(rewrite)
+  local function say(rewrite)
     local seen
     local peer = smtp.peer { policy = function(q)
       if q.hook ~= "rewrite_capabilities" then return smtp.policy(q) end
@@ -235,15 +235,15 @@ describe("rewrite_capabilities", function()
   end
 
   it("sees all lines behind the first, and nothing changes when it changes nothing", function()
-    local reply, seen = ehlo()
+    local reply, seen = say()
     assert.equal(smtp.peer():say "EHLO client.example", "220 mail.example.test ESMTP\r\n" .. reply)
     assert.matches("^PIPELINING\nSIZE 52428800\n", seen)
     assert.matches("\nHELP\n$", seen)
   end)
 
   it("says what is left, the last line without hyphen", function()
-    assert.equal("250-mail.example.test greets client.example\r\n250-SIZE 1000\r\n250 8BITMIME\r\n", (ehlo "SIZE 1000\n8BITMIME\n"))
-    assert.equal("250-mail.example.test greets client.example\r\n250 HELP\r\n", (ehlo "HELP\n"))
-    assert.equal("250 mail.example.test greets client.example\r\n", (ehlo ""))
+    assert.equal("250-mail.example.test greets client.example\r\n250-SIZE 1000\r\n250 8BITMIME\r\n", (say "SIZE 1000\n8BITMIME\n"))
+    assert.equal("250-mail.example.test greets client.example\r\n250 HELP\r\n", (say "HELP\n"))
+    assert.equal("250 mail.example.test greets client.example\r\n", (say ""))
   end)
 end)

@@ -77,7 +77,8 @@ describe("rewrite_reply", function()
     assert.equal("220 mail.example.test ESMTP\r\n", peer.session:take())
     local greeting = peer:say "EHLO client.example"
     assert.is_nil(greeting:find "250/")
-    assert.equal("250 2.1.0 250/2.1.0/OK\r\n550 5.1.1 550/5.1.1/NO SUCH USER HERE\r\n503 5.5.1 503/5.5.1/NOT WHILE A MAIL IS BEGUN; RSET OR END IT FIRST\r\n",
+    assert.equal("250 2.1.0 250/2.1.0/OK\r\n550 5.1.1 550/5.1.1/NO SUCH USER HERE\r\n" ..
+      "503 5.5.1 503/5.5.1/NOT WHILE A MAIL IS BEGUN; RSET OR END IT FIRST\r\n",
       peer:say("MAIL FROM:<a@b.test>", "RCPT TO:<x@example.test>", "MAIL FROM:<>"))
     assert.equal("221 2.0.0 221/2.0.0/MAIL.EXAMPLE.TEST GOOD-BYE\r\n", peer:say "QUIT")
     assert.equal("close", peer.session:wants())

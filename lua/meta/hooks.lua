@@ -1,0 +1,444 @@
+---@meta hooks
+-- luacheck: ignore, no max line length
+-- Every hook: kind, arguments, the verdicts it may give, what nil means, an example.  A spec compares
+-- this with what the core really knows, loads every example and asks it.
+--
+-- Kinds: decide (the first verdict stops the chain), provide (the first answer that is not nil),
+-- change (each sees what the former made of it; a failure leaves it as it is), last (before the last
+-- step, may still refuse), observe (all run, results are ignored).  A hook of the first four may wait;
+-- one that fails is a temporary failure for the client.  `nil, "why"` says: I cannot tell now.
+-- mail.delay(seconds) is no opinion, but holds the reply.
+
+---hook: accept_connection
+---kind: decide
+---arguments: session
+---verdicts: accept, reject, tempfail, disconnect
+---nil: accepted
+---
+---Before the greeting.  Address, listener and, with PROXY, the true client are known.
+---
+---    plugin:hook("accept_connection", function(session)
+---      if session.remote.ip == "192.0.2.1" then
+---        return mail.reject("5.7.1", "We do not talk to you")
+---      end
+---    end)
+
+---hook: accept_helo
+---kind: decide
+---arguments: session, name
+---verdicts: accept, reject, tempfail, disconnect
+---nil: accepted
+---
+---HELO or EHLO: the name that the client gives itself.
+---
+---    plugin:hook("accept_helo", function(session, name)
+---      if name:lower() == mail.hostname then
+---        return mail.reject("5.7.1", "You are not me")
+---      end
+---    end, { signed_in = false })
+
+---hook: accept_command
+---kind: decide
+---arguments: session, verb, arguments
+---verdicts: accept, reject, tempfail, disconnect
+---nil: accepted
+---
+---Each command whose syntax is right and that is allowed now, in both protocols, but for QUIT.
+---Passwords and responses are masked: PASS has the arguments "****".
+---
+---    plugin:hook("accept_command", function(session, verb, arguments)
+---      if verb == "VRFY" or verb == "EXPN" then
+---        return mail.reject("5.7.2", "We tell nobody who lives here")
+---      end
+---    end, { protocol = "smtp" })
+
+---hook: auth
+---kind: provide
+---arguments: session, credentials
+---verdicts: accept, reject, tempfail, disconnect
+---nil: the login fails
+---
+---PLAIN, LOGIN, USER and PASS: are name and password right?  The identity is { user =, mailbox =,
+---quota = octets or { octets =, messages = } }; without mailbox it is the user.
+---
+---    local passwords = { alice = "wonderland" }
+---
+---    plugin:hook("auth", function(session, credentials)
+---      local password = passwords[credentials.user]
+---      if not password then return end
+---      if password ~= credentials.password then return mail.reject() end
+---      return { user = credentials.user, mailbox = "alice@example.test" }
+---    end)
+
+---hook: secret
+---kind: provide
+---arguments: session, mechanism, user
+---verdicts: accept, reject, tempfail, disconnect
+---nil: the login fails
+---
+---SCRAM, CRAM-MD5, APOP: what the core needs for its arithmetic.  { plain = password } or
+---{ salt =, stored_key =, server_key =, iterations = } for SCRAM-SHA-256.
+---
+---    plugin:hook("secret", function(session, mechanism, user)
+---      if mechanism == "APOP" and user == "alice@example.test" then
+---        return { plain = "wonderland" }
+---      end
+---      return mail.users.secret(user)
+---    end)
+
+---hook: token
+---kind: provide
+---arguments: session, mechanism, user, token
+---verdicts: accept, reject, tempfail, disconnect
+---nil: the login fails
+---
+---OAUTHBEARER, XOAUTH2: is this token good, and whose is it?
+---
+---    plugin:hook("token", function(session, mechanism, user, token)
+---      if token ~= "a token that somebody gave out" then
+---        return mail.reject("5.7.8", "This token is not valid")
+---      end
+---      return { user = user }
+---    end)
+
+---hook: accept_login
+---kind: decide
+---arguments: session, identity
+---verdicts: accept, reject, tempfail, disconnect
+---nil: accepted
+---
+---Name and password are right.  May this identity use this service now?
+---
+---    plugin:hook("accept_login", function(session, identity)
+---      if session.protocol == "pop3" and not session.tls and not session.loopback then
+---        return mail.reject("5.7.13", "Mail is fetched with TLS only")
+---      end
+---    end)
+
+---hook: accept_sender
+---kind: decide
+---arguments: session, sender
+---verdicts: accept, reject, tempfail, disconnect
+---nil: accepted
+---
+---MAIL FROM.  { address =, size =, body_8bit =, smtputf8 = }; "" is the null reverse-path.
+---mail.accept { address = "..." } puts another one in its place.
+---
+---    plugin:hook("accept_sender", function(session, sender)
+---      if session.user and sender.address == "" then return end
+---      if session.user and sender.address ~= session.user then
+---        return mail.reject("5.7.1", "That is not your address")
+---      end
+---      if sender.address:find("@old%.test$") then
+---        return mail.accept { address = (sender.address:gsub("@old%.test$", "@example.test")) }
+---      end
+---    end)
+
+---hook: accept_recipient
+---kind: decide
+---arguments: session, recipient
+---verdicts: accept, reject, tempfail, discard, disconnect
+---nil: the directory decides; what it does not know is refused
+---
+---RCPT TO.  { address =, localpart =, detail =, domain =, size = }; localpart is without the detail
+---behind "+".  mail.accept { mailbox = "..." } or { redirect = { addresses } } say where its mail goes.
+---
+---    plugin:hook("accept_recipient", function(session, recipient)
+---      if recipient.localpart == "old" then
+---        return mail.reject("5.1.6", "This mailbox has moved")
+---      elseif recipient.localpart == "team" then
+---        return mail.accept { redirect = { "alice@example.test", "bob@example.test" } }
+---      end
+---    end)
+
+---hook: alias
+---kind: provide
+---arguments: session, recipient
+---verdicts: reject, tempfail, discard, disconnect
+---nil: the address stands for itself
+---
+---What an address stands for, behind accept_recipient and in front of the directory, and again for each
+---address that this or a redirect names.  An address is asked once, so it may be among its own targets.
+---At most 1000 addresses come of one.
+---
+---    local aliases = { sales = { "alice@example.test", "bob@example.test" }, info = "alice@example.test" }
+---
+---    plugin:hook("alias", function(session, recipient)
+---      if recipient.domain == "example.test" then return aliases[recipient.localpart] end
+---    end)
+
+---hook: accept_data
+---kind: decide
+---arguments: session, envelope
+---verdicts: accept, reject, tempfail, disconnect
+---nil: accepted
+---
+---In front of 354: all recipients are known, no octet of the message is.
+---
+---    plugin:hook("accept_data", function(session, envelope)
+---      if envelope.sender == "" and #envelope.recipients > 1 then
+---        return mail.reject("5.5.3", "A bounce has one recipient")
+---      end
+---    end)
+
+---hook: accept_message
+---kind: decide
+---arguments: session, envelope, message
+---verdicts: accept, reject, tempfail, discard, disconnect
+---nil: accepted
+---
+---All octets are there.  The header may be changed; the message is written so when it is accepted.
+---
+---    plugin:hook("accept_message", function(session, envelope, message)
+---      for _, part in ipairs(message:parts()) do
+---        if part.filename and part.filename:lower():find("%.exe$") then
+---          return mail.reject("5.7.1", "No programs, please")
+---        end
+---      end
+---      message:remove "X-Spam-Flag"
+---      message:add("X-Seen-By", mail.hostname)
+---    end)
+
+---hook: accept_delivery
+---kind: decide
+---arguments: session, envelope, recipient, message
+---verdicts: accept, reject, tempfail, discard, disconnect
+---nil: accepted
+---
+---Each recipient of an accepted message: { address =, mailbox =, discard = }.
+---mail.accept { mailbox = "..." } files it elsewhere.  The message may be read.  A refusal refuses
+---the message for all, for SMTP has one reply.
+---
+---    plugin:hook("accept_delivery", function(session, envelope, recipient, message)
+---      if message:header "X-Spam-Flag" == "YES" then
+---        return mail.accept { mailbox = "spam@example.test" }
+---      end
+---    end)
+
+---hook: on_accept
+---kind: last
+---arguments: session, envelope, message
+---verdicts: accept, reject, tempfail, disconnect
+---nil: the message is stored
+---
+---Once for the message, before it is stored: the header is final, all recipients were judged.
+---
+---    plugin:hook("on_accept", function(session, envelope, message)
+---      mail.log.info("mail", { from = envelope.sender, octets = message.octets })
+---      if message.octets > 1000000 and not session.user then
+---        return mail.tempfail("4.2.2", "The archive is full, try again later")
+---      end
+---    end)
+
+---hook: on_delete
+---kind: last
+---arguments: session, mailbox, deletion
+---verdicts: accept, tempfail, keep
+---nil: the message is deleted
+---
+---Each message that POP3's QUIT is about to delete.  deletion:read() reads it.  Not even the first is
+---deleted before the last is decided.
+---
+---    plugin:hook("on_delete", function(session, mailbox, deletion)
+---      if deletion.octets > 1000 then
+---        return mail.keep("large messages stay")
+---      end
+---    end)
+
+---hook: rewrite_greeting
+---kind: change
+---arguments: session, text
+---verdicts:
+---nil: unchanged
+---
+---SMTP: the text behind our name, POP3: the text behind +OK without APOP's time stamp.
+---
+---    plugin:hook("rewrite_greeting", function(session, text)
+---      return text .. (session.listener == "lab" and " (lab)" or ", be nice")
+---    end)
+
+---hook: rewrite_capabilities
+---kind: change
+---arguments: session, list
+---verdicts:
+---nil: unchanged
+---
+---EHLO and CAPA: a list of lines.  What the core cannot do in this session cannot be announced: lines may
+---be left out and stand in another order, AUTH may name less mechanisms, SIZE may be less.
+---A command that is not announced works nevertheless; accept_command refuses it.
+---
+---    plugin:hook("rewrite_capabilities", function(session, list)
+---      local kept = {}
+---      for _, line in ipairs(list) do
+---        if line ~= "CHUNKING" then kept[#kept + 1] = line end
+---      end
+---      return kept
+---    end)
+
+---hook: rewrite_reply
+---kind: change
+---arguments: session, reply
+---verdicts:
+---nil: unchanged
+---
+---Replies of one line that people read: { code = "550", status = "5.1.1", text = "..." }, with POP3
+---{ code = "-ERR", status = "AUTH" or "", text = "..." }.  Code and status stay.  Not asked about the
+---greeting, lists, challenges, and POP3's numbers.
+---
+---    plugin:hook("rewrite_reply", function(session, reply)
+---      if reply.status == "5.1.1" then
+---        return reply.text .. ". Is it spelled right?"
+---      end
+---    end)
+
+---hook: on_connect
+---kind: observe
+---arguments: session, event
+---verdicts:
+---nil: nothing
+---
+---A session began.  event is { state =, octets = }; session is a table of what was known then.
+---
+---    plugin:hook("on_connect", function(session, event)
+---      mail.log.debug("hello", { ip = session.remote.ip, listener = session.listener })
+---    end)
+
+---hook: on_tls
+---kind: observe
+---arguments: session, event
+---verdicts:
+---nil: nothing
+---
+---A TLS handshake was done; session.tls tells about it.  event.line is the version.
+---
+---    plugin:hook("on_tls", function(session, event)
+---      if event.line == "TLSv1.2" then
+---        mail.log.info("old TLS", { ip = session.remote.ip, cipher = session.tls.cipher })
+---      end
+---    end)
+
+---hook: on_login
+---kind: observe
+---arguments: session, event
+---verdicts:
+---nil: nothing
+---
+---Somebody signed in, or failed to: event.line is "MECHANISM user", event.verdict says who refused.
+---
+---    plugin:hook("on_login", function(session, event)
+---      if event.verdict and event.verdict.kind == "reject" then
+---        mail.log.notice("wrong login", { ip = session.remote.ip, what = event.line })
+---      end
+---    end)
+
+---hook: on_command
+---kind: observe
+---arguments: session, event
+---verdicts:
+---nil: nothing
+---
+---A line from the client, secrets masked.
+---
+---    plugin:hook("on_command", function(session, event)
+---      mail.log.debug("command", { line = event.line, state = event.state })
+---    end, { listeners = "mta@127.0.0.1:2525" })
+
+---hook: on_reply
+---kind: observe
+---arguments: session, event
+---verdicts:
+---nil: nothing
+---
+---A line to the client; event.verdict is there when policy decided.
+---
+---    plugin:hook("on_reply", function(session, event)
+---      if event.line:find "^5" then
+---        mail.log.info("refused", { line = event.line, by = event.verdict and event.verdict.by })
+---      end
+---    end)
+
+---hook: on_retrieved
+---kind: observe
+---arguments: session, event
+---verdicts:
+---nil: nothing
+---
+---A message was sent whole by RETR: event.line is its UIDL, event.octets its size.
+---
+---    plugin:hook("on_retrieved", function(session, event)
+---      mail.log.info("fetched", { user = session.user, uidl = event.line, octets = event.octets })
+---    end)
+
+---hook: on_stored
+---kind: observe
+---arguments: mailbox, uid, size, session
+---verdicts:
+---nil: nothing
+---
+---A message is in a mailbox: once for each mailbox.  uid is nil where the mailbox is a plugin's.
+---
+---    plugin:hook("on_stored", function(mailbox, uid, size, session)
+---      mail.log.info("new mail", { mailbox = mailbox, uid = uid, size = size })
+---    end)
+
+---hook: on_deleted
+---kind: observe
+---arguments: session, event
+---verdicts:
+---nil: nothing
+---
+---QUIT deleted event.octets messages.
+---
+---    plugin:hook("on_deleted", function(session, event)
+---      mail.log.info("deleted", { user = session.user, messages = event.octets })
+---    end)
+
+---hook: on_error
+---kind: observe
+---arguments: session, event
+---verdicts:
+---nil: nothing
+---
+---A mistake of the client (500 to 504, -ERR), a time-out, a failed TLS handshake, a failure of ours:
+---event.line says which.
+---
+---    local mistakes = plugin:state("mistakes")
+---
+---    plugin:hook("on_error", function(session, event)
+---      local ip = session.remote.ip
+---      mistakes[ip] = (mistakes[ip] or 0) + 1
+---      if mistakes[ip] == 100 then mail.log.warn("many mistakes", { ip = ip, last = event.line }) end
+---    end)
+
+---hook: on_disconnect
+---kind: observe
+---arguments: session, event
+---verdicts:
+---nil: nothing
+---
+---The session ended.
+---
+---    plugin:hook("on_disconnect", function(session, event)
+---      mail.log.debug("good-bye", { ip = session.remote.ip, user = session.user, state = event.state })
+---    end)
+
+---hook: mailbox
+---kind: provide
+---arguments:
+---verdicts:
+---nil: the store keeps the mailbox
+---
+---A backend: where mailboxes are kept.  open answers nil for a mailbox that is not its own.  All
+---functions are in moonpost.Backend; lock, uidl, append, delete and close may be left out.
+---
+---    local boxes = { ["alice@example.test"] = { "Subject: one\r\n\r\nHello\r\n" } }
+---
+---    plugin:hook("mailbox", {
+---      open = function(session, name) return boxes[name] end,
+---      list = function(box)
+---        local list = {}
+---        for uid, text in ipairs(box) do list[uid] = { uid = uid, size = #text } end
+---        return list
+---      end,
+---      read = function(box, uid, offset, max) return box[uid]:sub(offset + 1, offset + max) end,
+---    })
