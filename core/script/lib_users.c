@@ -173,8 +173,11 @@ static int fail_lookup(lua_State *L, enum status st)
 		lua_pushnil(L);
 		return 1;
 	}
-	if (st == ST_UNSUPPORTED)
-		return lib_fail(L, "there is no store here, so only users of the configuration are known");
+	if (st == ST_UNSUPPORTED) {
+		(void)lib_fail(L, "there is no store here, so only users of the configuration are known");
+		lua_pushliteral(L, "notfound");
+		return 3;
+	}
 	return lib_fail(L, "the user table cannot be read: %s", status_text(st));
 }
 

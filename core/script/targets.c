@@ -177,28 +177,26 @@ static void on_alias(void *owner, struct question *inner)
 
 /* ---- asking ---- */
 
-static void ask(struct targets *t, enum hook hook, struct slice address, struct slice plain,
-                struct slice domain)
+static struct question *begin(struct targets *t, enum hook hook)
 {
 	struct question *q = &t->inner;
-	struct slice user, detail;
 
 	q->policy = hook == HOOK_ALIAS ? &t->script->policy : t->script->setup.next_policy;
 	question_begin(q, hook, hook == HOOK_ALIAS ? on_alias : on_resolved);
-	address_split_detail(plain, t->script->setup.config->recipient_delimiter, &user, &detail);
-	q->recipient.address = address;
-	q->recipient.localpart = user;
-	q->recipient.detail = detail;
-	q->recipient.domain = domain;
-	q->recipient.size = t->question->recipient.size;
+	return q;
+}
+
+static void ask(struct targets *t)
+{
 	t->waiting = true;
-	question_ask(q);
+	question_ask(&t->inner);
 }
 
 static void ask_next(struct targets *t)
 {
 	struct arena *a = &t->question->arena;
 	struct address_parts parts;
+	struct question *q;
 	bool alias = targets_wanted(t->script, t->question);
 
 	if (address_parse_mailbox(slice_from(t->unresolved->address), ADDRESS_UTF8, a, &parts) != ST_OK) {
@@ -208,7 +206,13 @@ static void ask_next(struct targets *t)
 		return;
 	}
 	alias = alias && first_seen(t, address_canonical(&parts, a));
-	ask(t, alias ? HOOK_ALIAS : HOOK_ACCEPT_RECIPIENT, parts.whole, parts.plain, parts.domain);
+	q = begin(t, alias ? HOOK_ALIAS : HOOK_ACCEPT_RECIPIENT);
+	q->recipient.address = parts.whole;
+	address_split_detail(parts.plain, t->script->setup.config->recipient_delimiter,
+	                     &q->recipient.localpart, &q->recipient.detail);
+	q->recipient.domain = parts.domain;
+	q->recipient.size = t->question->recipient.size;
+	ask(t);
 }
 
 /* The recipient as it was given; its name in the list of those seen is the canonical one. */
@@ -223,7 +227,8 @@ static void ask_itself(struct targets *t)
 		return;
 	}
 	(void)first_seen(t, address_canonical(&parts, &q->arena));
-	ask(t, HOOK_ALIAS, q->recipient.address, parts.plain, q->recipient.domain);
+	begin(t, HOOK_ALIAS)->recipient = q->recipient;
+	ask(t);
 }
 
 static void finish(struct targets *t)

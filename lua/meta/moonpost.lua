@@ -456,6 +456,7 @@ mail.users = {}
 ---@param name string
 ---@return { name: string, mailbox: string, disabled: boolean, quota: table }? user
 ---@return string? why
+---@return string? word notfound: there is no store that could know more
 function mail.users.get(name) end
 
 ---Keys for SCRAM, APOP, CRAM-MD5; the answer of a `secret` hook.

@@ -32,7 +32,8 @@ describe("headers", function()
   end)
 
   it("fills in what is known", function()
-    local text = header([[{ action = "set", field = "Subject", value = "${ip} ${helo} ${user}${tls} ${sender} ${recipients} ${hostname}" }]],
+    local text = header([[{ action = "set", field = "Subject",
+      value = "${ip} ${helo} ${user}${tls} ${sender} ${recipients} ${hostname}" }]],
       { helo = "client.test" })
     assert.matches("Subject=192%.0%.2%.1 client%.test none a@b%.test 1 mail%.example%.test$", text)
   end)
