@@ -22,7 +22,8 @@
 	X(ON_DELETE,          "on_delete",          "7.1")    \
 	X(REWRITE_GREETING,   "rewrite_greeting",   "0.0")    \
 	X(REWRITE_CAPABILITIES, "rewrite_capabilities", "0.0") \
-	X(REWRITE_REPLY,      "rewrite_reply",      "0.0")
+	X(REWRITE_REPLY,      "rewrite_reply",      "0.0")    \
+	X(CERTIFICATE,        "certificate",        "7.0")
 
 enum hook {
 #define X(name, lua, status) HOOK_##name,

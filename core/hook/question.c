@@ -35,12 +35,12 @@ void question_init(struct question *q, struct policy *p, struct facts *f, void *
 static void forget_answer(struct question *q)
 {
 	identity_clear(&q->identity);
-	if (q->hook == HOOK_SECRET)
+	if (q->hook == HOOK_SECRET || q->hook == HOOK_CERTIFICATE)
 		arena_wipe(&q->arena);
 	else
 		arena_reset(&q->arena);
 	q->targets = NULL;
-	q->address = SLICE_NONE;
+	q->address = q->certificate.chain = q->certificate.key = SLICE_NONE;
 	memset(&q->secret, 0, sizeof(q->secret));
 }
 

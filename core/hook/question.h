@@ -59,6 +59,7 @@ struct question {
 	/* what is asked; only the hook's own member is set */
 	union {
 		struct { struct slice name; bool esmtp; } helo;
+		struct { struct slice name; } tls;                    /* CERTIFICATE: the server, or SLICE_NONE */
 		struct { struct slice verb, arguments; } command;     /* ACCEPT_COMMAND; secrets masked */
 		struct {                          /* REWRITE_*: text is also the answer */
 			struct slice text;            /* CAPABILITIES: lines, each ended by LF */
@@ -97,6 +98,7 @@ struct question {
 	struct identity  identity;            /* AUTH, TOKEN accepted; moved out by the session */
 	struct recipient_target *targets;     /* ACCEPT_RECIPIENT accepted: at least one; ALIAS: addresses;
 	                                       * ACCEPT_DELIVERY: one when it goes elsewhere */
+	struct { struct slice chain, key; } certificate;      /* CERTIFICATE accepted: PEM texts */
 	struct slice     address;             /* ACCEPT_SENDER: in place of the sender, or SLICE_NONE */
 	struct {                              /* SECRET accepted */
 		struct slice plain;               /* the password in clear (APOP, CRAM-MD5), or none */

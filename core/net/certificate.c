@@ -18,11 +18,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { NAMES_MAX = 1000, WARN_DAYS = 14, DAY_S = 86400 };
+enum { TEXT_MAX = 1 << 20, NAMES_MAX = 1000, WARN_DAYS = 14, DAY_S = 86400 };
 
 struct certificate {
 	char           *name;             /* configured, lower case, or NULL */
-	char           *chain_file, *key_file;
+	char           *chain_file, *key_file;    /* or where the texts come from */
+	struct slice    chain_text, key_text;     /* while they are read; or SLICE_NONE: files */
 	X509           *leaf;
 	STACK_OF(X509) *chain;
 	EVP_PKEY       *key;
@@ -38,8 +39,15 @@ static char *lower(const char *text)
 	return copy;
 }
 
-static BIO *open_file(const char *path, const char *what, char **error)
+static BIO *open_file(const char *path, struct slice text, const char *what, char **error)
 {
+	if (text.ptr && text.len <= TEXT_MAX) {
+		BIO *memory = BIO_new_mem_buf(text.ptr, (int)text.len);
+
+		if (memory == NULL)
+			die("out of memory");
+		return memory;
+	}
 	errno = 0;
 	BIO *file = path ? BIO_new_file(path, "r") : NULL;
 
@@ -62,7 +70,7 @@ static bool at_end_of_pem(void)
 
 static bool read_chain(struct certificate *c, char **error)
 {
-	BIO *file = open_file(c->chain_file, "certificate", error);
+	BIO *file = open_file(c->chain_file, c->chain_text, "certificate", error);
 	X509 *next;
 
 	if (file == NULL)
@@ -94,7 +102,7 @@ static int refuse_password(char *out, int size, int writing, void *asked)
 
 static bool read_key(struct certificate *c, char **error)
 {
-	BIO *file = open_file(c->key_file, "private key", error);
+	BIO *file = open_file(c->key_file, c->key_text, "private key", error);
 	bool encrypted = false;
 	struct stat st;
 
@@ -110,7 +118,7 @@ static bool read_key(struct certificate *c, char **error)
 	else if (c->key == NULL)
 		*error = mem_printf("%s: there is no private key in it: it must be a PEM file "
 		                    "(-----BEGIN PRIVATE KEY-----)", c->key_file);
-	else if (stat(c->key_file, &st) == 0 && (st.st_mode & S_IRWXO))
+	else if (!c->key_text.ptr && stat(c->key_file, &st) == 0 && (st.st_mode & S_IRWXO))
 		log_warn("private key is open to everybody on this machine", "file", c->key_file,
 		         "remedy", "chmod o= on it", NULL);
 	return c->key != NULL;
@@ -208,13 +216,9 @@ static void read_inner_names(struct certificate *c)
 	ERR_clear_error();
 }
 
-struct certificate *certificate_load(const struct tls_certificate *settings, char **error)
+/* Both texts are read; NULL when something is wrong with them. */
+static struct certificate *read_all(struct certificate *c, char **error)
 {
-	struct certificate *c = MEM_NEW(struct certificate);
-
-	c->name = lower(settings->name);
-	c->chain_file = mem_strdup(settings->chain);
-	c->key_file = mem_strdup(settings->key);
 	c->chain = sk_X509_new_null();
 	if (c->chain == NULL)
 		die("out of memory");
@@ -222,11 +226,33 @@ struct certificate *certificate_load(const struct tls_certificate *settings, cha
 		certificate_free(c);
 		return NULL;
 	}
+	c->chain_text = c->key_text = SLICE_NONE;
 	check_chain(c);
 	check_dates(c);
 	check_name(c);
 	read_inner_names(c);
 	return c;
+}
+
+struct certificate *certificate_load(const struct tls_certificate *settings, char **error)
+{
+	struct certificate *c = MEM_NEW(struct certificate);
+
+	c->name = lower(settings->name);
+	c->chain_file = mem_strdup(settings->chain);
+	c->key_file = mem_strdup(settings->key);
+	return read_all(c, error);
+}
+
+struct certificate *certificate_parse(struct slice chain, struct slice key, const char *from, char **error)
+{
+	struct certificate *c = MEM_NEW(struct certificate);
+
+	c->chain_file = mem_strdup(from);
+	c->key_file = mem_strdup(from);
+	c->chain_text = chain;
+	c->key_text = key;
+	return read_all(c, error);
 }
 
 void certificate_free(struct certificate *c)
@@ -286,6 +312,19 @@ bool certificate_use(const struct certificate *c, struct ssl_ctx_st *ctx, const 
 		return true;
 	*error = mem_printf("%s: OpenSSL refuses the certificate: %s", c->chain_file,
 	                    ERR_reason_error_string(ERR_peek_last_error()));
+	ERR_clear_error();
+	return false;
+}
+
+bool certificate_show(const struct certificate *c, struct ssl_st *ssl)
+{
+	ERR_clear_error();
+	SSL_certs_clear(ssl);
+	if (SSL_use_certificate(ssl, c->leaf) == 1 && SSL_use_PrivateKey(ssl, c->key) == 1 &&
+	    SSL_set1_chain(ssl, c->chain) == 1)
+		return true;
+	log_warn("OpenSSL refuses a certificate", "from", c->chain_file, "why",
+	         ERR_reason_error_string(ERR_peek_last_error()), NULL);
 	ERR_clear_error();
 	return false;
 }

@@ -12,6 +12,7 @@
 #include "net/tls.h"
 
 struct stream;
+struct certificate;
 
 struct stream_events {
 	/* New bytes in stream_input(); consume with buf_consume.  More are read while the input is
@@ -23,6 +24,10 @@ struct stream_events {
 	/* The TLS handshake is over: OK, or it failed (the stream is closed; reason in
 	 * stream_error). */
 	void (*secured)(void *owner, enum status st);
+	/* Optional; server handshake, from inside of it: the client asks for that server, or for none (NULL).
+	 * True: stream_certificate() follows, before this returns or later; the handshake waits.  May not
+	 * free the stream. */
+	bool (*certificate)(void *owner, const char *name);
 	/* The peer closed or an error came: CLOSED, IO (also: TLS ended without close_notify).  A peer
 	 * that closed only its side still gets the output first.  No further events. */
 	void (*closed)(void *owner, enum status st);
@@ -72,6 +77,10 @@ void stream_accept_tls(struct stream *s, struct tls_context *c);
 
 /* Client handshake for connections that we open; name for SNI and verification, or NULL. */
 void stream_connect_tls(struct stream *s, struct tls_context *c, const char *name);
+
+/* The answer to events->certificate: what is shown in place of the context's own; NULL: those.
+ * Borrowed for the call.  False: OpenSSL refuses it, and the context's own are shown. */
+bool stream_certificate(struct stream *s, const struct certificate *c);
 
 /* Half-close after the output is written (with close_notify under TLS), then drop what still comes
  * until the peer closes too: closed().  How long to wait for that is the owner's to limit. */

@@ -38,6 +38,7 @@ struct stream {
 	bool drained_owed;
 	bool read_wants_write, write_wants_read;  /* TLS 1.2 and its renegotiation, key updates */
 	bool client;                      /* our side of the handshake */
+	bool certificate_asked, certificate_told;  /* events->certificate was called; was answered */
 	bool last;                        /* nothing is appended after this output */
 	bool shut, shut_done;             /* half-close asked for; done */
 	bool reported;                    /* closed() or secured(failure) was called */

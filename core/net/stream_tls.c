@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/certificate.h"
 #include "net/stream_internal.h"
 #include "net/tls.h"
 
@@ -138,6 +139,9 @@ static long outcome(struct stream *s, int ret, const char *during, int *want)
 	case SSL_ERROR_WANT_WRITE:
 		*want = LOOP_WRITABLE;
 		return STREAM_AGAIN;
+	case SSL_ERROR_WANT_X509_LOOKUP:
+		*want = 0;
+		return STREAM_AGAIN;
 	case SSL_ERROR_ZERO_RETURN:
 		return 0;
 	case SSL_ERROR_SYSCALL:
@@ -147,6 +151,33 @@ static long outcome(struct stream *s, int ret, const char *during, int *want)
 		describe_ssl(s, during);
 		return STREAM_FAILED;
 	}
+}
+
+/* 1: go on, -1: wait. */
+static int on_certificate(SSL *ssl, void *arg)
+{
+	struct stream *s = arg;
+
+	if (!s->certificate_asked) {
+		s->certificate_asked = true;
+		if (!s->events->certificate(s->owner, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)))
+			s->certificate_told = true;
+	}
+	return s->certificate_told ? 1 : -1;
+}
+
+bool stream_certificate(struct stream *s, const struct certificate *c)
+{
+	bool shown = true;
+
+	if (!s->tls || s->certificate_told || s->layer != LAYER_HANDSHAKE)
+		return false;
+	s->certificate_told = true;
+	if (c)
+		shown = certificate_show(c, s->tls);
+	if (s->handshake_events == 0)                        /* it waits for this */
+		loop_tick(s->loop, &s->tick);
+	return shown;
 }
 
 bool stream_tls_new(struct stream *s, struct tls_context *c, bool client, const char *name)
@@ -161,6 +192,8 @@ bool stream_tls_new(struct stream *s, struct tls_context *c, bool client, const 
 		SSL_set_connect_state(ssl);
 	else
 		SSL_set_accept_state(ssl);
+	if (!client && s->events->certificate)
+		SSL_set_cert_cb(ssl, on_certificate, s);
 	if (client && name) {
 		unsigned char binary[16];
 		bool is_address = inet_pton(AF_INET, name, binary) == 1 ||

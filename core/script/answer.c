@@ -396,6 +396,10 @@ void answer_read(lua_State *L, struct question *q, const char *default_domain)
 	} else if (lua_istable(L, first) && q->hook == HOOK_SECRET) {
 		read_secret(L, first, q);
 		q->verdict.kind = VERDICT_ACCEPT;
+	} else if (lua_istable(L, first) && q->hook == HOOK_CERTIFICATE) {
+		q->certificate.chain = arena_copy(&q->arena, field(L, first, "chain", true));
+		q->certificate.key = arena_copy(&q->arena, field(L, first, "key", true));
+		q->verdict.kind = VERDICT_ACCEPT;
 	} else if (q->hook == HOOK_ALIAS && (lua_istable(L, first) || lua_type(L, first) == LUA_TSTRING)) {
 		read_alias(L, first, q, default_domain);
 		q->verdict.kind = VERDICT_ACCEPT;

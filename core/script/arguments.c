@@ -180,6 +180,15 @@ int arguments_push(lua_State *L, struct question *q, struct handle **lent)
 		[HOOK_ALIAS] = push_recipient, [HOOK_ACCEPT_DATA] = push_envelope,
 	};
 
+	/* There may be no session yet to which an object could belong. */
+	if (q->hook == HOOK_CERTIFICATE) {
+		if (q->tls.name.ptr)
+			lib_push_slice(L, q->tls.name);
+		else
+			lua_pushnil(L);
+		lua_pushstring(L, q->facts->listener);
+		return 2;
+	}
 	session_push(L, q->facts);
 	if (q->hook == HOOK_ACCEPT_MESSAGE) {
 		arguments_push_envelope(L, q->data.envelope);

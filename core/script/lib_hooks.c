@@ -54,6 +54,8 @@ static const struct hook_row questions[HOOK__COUNT] = {
 		"a list of lines, none that is not in the list it was given, or nil", "unchanged" },
 	[HOOK_REWRITE_REPLY] = { "rewrite_reply", HOOK_KIND_CHANGE, "session, reply", BIT(NONE),
 		"a line of text or nil", "unchanged" },
+	[HOOK_CERTIFICATE] = { "certificate", HOOK_KIND_PROVIDE, "name, listener", BIT(NONE),
+		"a table { chain = PEM, key = PEM } or nil", "a certificate of the configuration" },
 };
 
 #define OBSERVES(hook_name, arguments) { hook_name, HOOK_KIND_OBSERVE, arguments, 0, nothing, "nothing" }

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "net/proxy.h"
 #include "server/accept.h"
+#include "server/certificates.h"
 
 enum {
 	ROUNDS_PER_TURN = 16,             /* feeds and drains of one session before others get a turn */
@@ -37,6 +38,7 @@ static void connection_free(struct connection *c)
 	timer_stop(&c->timeout);
 	timer_stop(&c->lifetime);
 	tick_cancel(&c->turn);
+	server_certificates_cancel(c);
 	if (c->machine) {
 		atomic_fetch_sub(c->service->smtp_protocol ? &w->slot->gauges.smtp : &w->slot->gauges.pop3,
 		                 1);
@@ -478,7 +480,13 @@ static void lived_too_long(void *owner)
 	timer_start(&c->lifetime, CLOSE_MS);
 }
 
+static bool choose_certificate(void *owner, const char *name)
+{
+	return server_certificates_ask(owner, name);
+}
+
 static const struct stream_events events = {
+	.certificate = choose_certificate,
 	.readable = readable,
 	.drained = drained,
 	.secured = secured,

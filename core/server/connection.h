@@ -24,6 +24,7 @@ struct connection {
 	struct timer          timeout;        /* of the phase, or the machine's */
 	struct timer          lifetime;
 	struct tick           turn;
+	struct certificate_asked *certificate;   /* certificates.c: a question in flight, or NULL */
 	bool                  tls_pending;    /* STARTTLS: the reply is on its way out */
 	bool                  blocked;        /* too much unwritten output: no feeding */
 	bool                  delaying;

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/accept.h"
+#include "server/certificates.h"
 #include "server/connection.h"
 #include "server/control.h"
 #include "server/directory.h"
@@ -287,6 +288,7 @@ static void plugins_started(void *owner)
 	if (w->leaving)
 		return;
 	w->serving = true;
+	w->certificates = server_certificates_new();
 	w->accept = server_accept_new(w);
 	(void)server_channel_send(w->channel, CHANNEL_READY, SLICE_NONE);
 }
@@ -347,6 +349,7 @@ static void clear(struct worker *w)
 	timer_stop(&w->beat);
 	timer_stop(&w->grace);
 	timer_stop(&w->retry);
+	server_certificates_free(w->certificates);
 	server_accept_free(w->accept);
 	if (w->script)
 		script_free(w->script);

@@ -27,6 +27,7 @@ struct worker {
 	struct script           *script;
 	struct transcript        transcript;
 	struct accept           *accept;
+	struct certificates     *certificates;    /* of plugins, by name */
 	struct list              connections;
 	unsigned                 open;            /* connections in the list */
 	uint64_t                 arrivals;        /* connections and TLS handshakes so far */

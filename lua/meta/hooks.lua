@@ -291,6 +291,25 @@
 ---      end
 ---    end)
 
+---hook: certificate
+---kind: provide
+---arguments: name, listener
+---verdicts:
+---nil: a certificate of the configuration
+---
+---Which certificate is shown to a client that asks for that server; name is nil when it names none.  PEM
+---texts; they go before those of the configuration, of which there must be one.  An answer is kept for
+---five minutes, for 1000 names at most.  What cannot be used is logged, and the configured one is shown.
+---
+---    local options = plugin:options { folder = { "file", default = "certificates" } }
+---
+---    plugin:hook("certificate", function(name, listener)
+---      if not name or not name:find("^[%w-][%w.-]*$") then return end
+---      local chain = mail.file.read(("%s/%s.pem"):format(options.folder, name))
+---      local key = mail.file.read(("%s/%s.key"):format(options.folder, name))
+---      return chain and key and { chain = chain, key = key } or nil
+---    end)
+
 ---hook: on_connect
 ---kind: observe
 ---arguments: session, event

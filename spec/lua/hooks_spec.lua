@@ -53,6 +53,7 @@ local asked = {
   accept_recipient = { { address = "old@example.test" }, "reject" },
   alias = { { address = "info@example.test" }, "accept" },
   accept_data = { {}, "none" },
+  certificate = { { name = "../mx" }, "none" },
   accept_message = { { message = ATTACHED }, "reject" },
   accept_delivery = { { message = "X-Spam-Flag: YES\r\n\r\n" }, "accept" },
   on_accept = { { message = "Subject: x\r\n\r\n" .. ("line\r\n"):rep(200000) }, "tempfail" },

@@ -50,6 +50,71 @@ describe("stream over TLS", function()
                   resumed = false }, server.stream:tls())
   end)
 
+  describe("that asks its owner for the certificate", function()
+    local other
+
+    setup(function() other = authority:certificate("other", { "other.example.test" }) end)
+
+    ---Handshake with that name; the server's certificate event is fn(stream, name).
+    local function handshake(name, fn)
+      local one, two = kit.tcp_pair()
+      server, client = kit.peer(one, { certificate = fn }), kit.peer(two)
+      server.stream:start_tls(context)
+      client.stream:connect_tls(trusting, name)
+    end
+    local function done()
+      eventually(function() return server.secured and client.secured end)
+      return client.secured, client.error
+    end
+    local function text(path) return kit.read(path) end
+
+    it("shows the one it gets at once", function()
+      local asked
+      handshake("other.example.test", function(s, name)
+        asked = name
+        assert.is_true(s:certificate(text(other.chain), text(other.key)))
+      end)
+      assert.equal("OK", (done()))
+      assert.equal("other.example.test", asked)
+    end)
+
+    it("waits for it, without using the processor", function()
+      local stream
+      handshake("other.example.test", function(s) stream = s end)
+      eventually(function() return stream end)
+      kit.net.run(20)
+      assert.is_nil(client.secured)
+      assert.is_true(stream:certificate(text(other.chain), text(other.key)))
+      assert.equal("OK", (done()))
+      assert.is_false(stream:certificate())
+    end)
+
+    it("shows its own when there is no other, and for a client that names nobody", function()
+      handshake("mail.example.test", function(s) s:certificate() end)
+      assert.equal("OK", (done()))
+    end)
+
+    it("may be freed while it waits", function()
+      local stream
+      handshake("other.example.test", function(s) stream = s end)
+      eventually(function() return stream end)
+      server.stream:free()
+      server = nil
+      eventually(function() return client.secured end)
+      assert.is_not_equal("OK", client.secured)
+    end)
+
+    it("says what is wrong with a text", function()
+      local why
+      handshake("other.example.test", function(s)
+        why = select(2, s:certificate("no PEM", text(other.key)))
+      end)
+      done()
+      assert.matches("the spec: there is no certificate in it", why)
+      assert.is_not_equal("OK", client.secured)
+    end)
+  end)
+
   it("has no facts before the handshake and without it", function()
     local one, two = net.pair()
     server, client = kit.peer(one), kit.peer(two)

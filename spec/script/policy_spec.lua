@@ -337,6 +337,25 @@ describe("a hook that changes", function()
   end)
 end)
 
+describe("certificate", function()
+  after_each(script.clean)
+
+  it("sees the server's name and the listener, and gives two texts", function()
+    local answer = ask_with([[plugin:hook("certificate", function(name, listener)
+      return { chain = name .. " chain", key = listener .. " key" } end)]], { hook = "certificate", name = "mx.example.test" })
+    assert.same({ "accept", "mx.example.test chain", "spec key" }, { answer.kind, answer.chain, answer.key })
+    assert.equal("none", ask_with([[plugin:hook("certificate", function(name) assert(name == nil) end)]], { hook = "certificate" }).kind)
+  end)
+
+  it("gives both or is the plugin's mistake", function()
+    for _, value in ipairs { "{ chain = 'x' }", "{ key = 'x' }", "'x'", "mail.reject()" } do
+      assert.equal("tempfail", ask_with(('plugin:hook("certificate", function() return %s end)'):format(value),
+        { hook = "certificate", name = "x" }).kind)
+      assert.matches("plugin failed", script.log())
+    end
+  end)
+end)
+
 describe("accept_command", function()
   after_each(script.clean)
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "net/certificate.h"
 #include "net/stream.h"
 #include "net/tls.h"
 #include "bind_net.h"
@@ -145,10 +146,46 @@ static void on_closed(void *owner, enum status st)
 	}
 }
 
-/* stream(fd, { readable = fn, drained = fn, secured = fn, closed = fn }) */
+/* certificate(stream, name): an answer follows, by stream:certificate */
+static bool on_certificate(void *owner, const char *name)
+{
+	if (!push_event(owner, "certificate"))
+		return false;
+	lua_pushstring(bind_net_lua(), name);
+	bind_net_call(2);
+	return true;
+}
+
+/* stream:certificate(chain, key): PEM texts, or nothing -> whether it is shown; or nil and why */
+static int l_stream_certificate(lua_State *L)
+{
+	struct stream *s = check_stream(L);
+	struct slice chain = SLICE_NONE, key = SLICE_NONE;
+	struct certificate *c = NULL;
+	char *error = NULL;
+
+	if (lua_isstring(L, 2)) {
+		chain.ptr = lua_tolstring(L, 2, &chain.len);
+		key.ptr = luaL_checklstring(L, 3, &key.len);
+		c = certificate_parse(chain, key, "the spec", &error);
+	}
+	lua_pushboolean(L, stream_certificate(s, c));
+	certificate_free(c);
+	if (!error)
+		return 1;
+	lua_pushnil(L);
+	lua_pushstring(L, error);
+	free(error);
+	return 2;
+}
+
+/* stream(fd, { readable = fn, drained = fn, secured = fn, closed = fn, certificate = fn }) */
 static int l_stream(lua_State *L)
 {
-	static const struct stream_events events = { on_readable, on_drained, on_secured, on_closed };
+	static const struct stream_events events = {
+		.readable = on_readable, .drained = on_drained, .secured = on_secured, .closed = on_closed,
+		.certificate = on_certificate,
+	};
 	int fd = (int)luaL_checkinteger(L, 1);
 	struct box *b = lua_newuserdatauv(L, sizeof(*b), 0);
 
@@ -326,7 +363,7 @@ void bind_net_add_streams(lua_State *L)
 		{ "flush", l_stream_flush }, { "write", l_stream_write },
 		{ "send_file", l_stream_send_file }, { "written", l_stream_written },
 		{ "unwritten", l_stream_unwritten }, { "read", l_stream_read },
-		{ "start_tls", l_stream_start_tls }, { "accept_tls", l_stream_accept_tls },
+		{ "start_tls", l_stream_start_tls }, { "certificate", l_stream_certificate }, { "accept_tls", l_stream_accept_tls },
 		{ "connect_tls", l_stream_connect_tls },
 		{ "shutdown", l_stream_shutdown }, { "error", l_stream_error }, { "tls", l_stream_tls },
 		{ "binding", l_stream_binding }, { "memory", l_stream_memory },

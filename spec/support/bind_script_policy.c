@@ -117,6 +117,9 @@ static void fill(lua_State *L, struct asked *a)
 		q->login.authzid = stage_field(L, 2, "authzid");
 		q->login.token = stage_field(L, 2, "token");
 		break;
+	case HOOK_CERTIFICATE:
+		q->tls.name = stage_field(L, 2, "name");
+		break;
 	case HOOK_ACCEPT_COMMAND:
 		q->command.verb = stage_field(L, 2, "verb");
 		q->command.arguments = stage_field(L, 2, "arguments");
@@ -271,6 +274,8 @@ static int l_answer(lua_State *L)
 	push_targets(L, q->targets);
 	set_slice(L, "plain", q->secret.plain);
 	set_slice(L, "address", q->address);
+	set_slice(L, "chain", q->certificate.chain);
+	set_slice(L, "key", q->certificate.key);
 	if (q->hook == HOOK_REWRITE_GREETING || q->hook == HOOK_REWRITE_CAPABILITIES ||
 	    q->hook == HOOK_REWRITE_REPLY)
 		set_slice(L, "rewrite", q->rewrite.text);
