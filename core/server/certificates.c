@@ -20,7 +20,7 @@ struct certificates { struct map kept; };         /* "listener name" -> struct k
 struct certificate_asked {
 	struct connection *connection;
 	struct question    question;
-	char              *key, *name;
+	char              *key, *name;        /* both in lower case */
 };
 
 static void free_kept(void *value)
@@ -127,7 +127,7 @@ bool server_certificates_ask(struct connection *c, const char *name)
 	a = c->certificate = MEM_NEW(struct certificate_asked);
 	a->connection = c;
 	a->key = key;
-	a->name = mem_strdup(name);
+	a->name = name ? mem_strdup(key + strlen(c->service->listener->name) + 1) : NULL;
 	question_init(&a->question, policy, c->machine ? &c->machine->facts : c->facts, a);
 	question_begin(&a->question, HOOK_CERTIFICATE, on_answered);
 	a->question.tls.name = slice_from(a->name);

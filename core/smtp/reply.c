@@ -193,8 +193,8 @@ void smtp_reply_ask(struct smtp_session *s)
 {
 	struct question *q = machine_question(&s->machine);
 
-	if (q->waiting)
-		return;                               /* this very question */
+	if (q->waiting || s->machine.delay_ms)
+		return;                               /* this very question, or its delay */
 	s->held->wants = s->machine.wants;
 	smtp_session_begin(s, HOOK_REWRITE_REPLY);
 	q->rewrite.sign = slice_from(arena_printf(&q->arena, "%03d", s->held->code));

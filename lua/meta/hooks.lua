@@ -297,7 +297,7 @@
 ---verdicts:
 ---nil: a certificate of the configuration
 ---
----Which certificate is shown to a client that asks for that server; name is nil when it names none.  PEM
+---Which certificate is shown to a client that asks for that server (lower case; nil: it names none).  PEM
 ---texts; they go before those of the configuration, of which there must be one.  An answer is kept for
 ---five minutes, for 1000 names at most.  What cannot be used is logged, and the configured one is shown.
 ---

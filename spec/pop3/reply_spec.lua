@@ -76,3 +76,19 @@ describe("a mistake of the client", function()
     assert.same({ "error -ERR unknown command" }, s:seen "error")
   end)
 end)
+
+describe("a delay by rewrite_reply", function()
+  it("holds the reply, and the question is asked once", function()
+    local asked = 0
+    local s = pop3.new { hooks = { "rewrite_reply" }, policy = function()
+      asked = asked + 1
+      return { kind = "none", delay = 300, rewrite = "slowly" }
+    end }
+    s:read_all()
+    assert.equal("", s:say "XYZZY")
+    assert.equal("wait", s:wants())
+    s:delayed()
+    assert.equal("-ERR slowly\r\n", s:read_all())
+    assert.equal(1, asked)
+  end)
+end)

@@ -118,3 +118,19 @@ describe("rewrite_reply", function()
     assert.equal(1, peer.session:close())
   end)
 end)
+
+describe("a delay by rewrite_reply", function()
+  it("holds the reply, and the question is asked once", function()
+    local asked = 0
+    local peer = smtp.peer { policy = function(q)
+      if q.hook ~= "rewrite_reply" then return smtp.policy(q) end
+      asked = asked + 1
+      return { kind = "none", delay_ms = 300, rewrite = "slowly" }
+    end }
+    peer:say "EHLO x"
+    assert.equal("", peer:say "NOOP")
+    assert.equal(300, (peer.session:timers()))
+    assert.equal("250 2.0.0 slowly\r\n", peer:receive())
+    assert.equal(1, asked)
+  end)
+end)

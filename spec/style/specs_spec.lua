@@ -40,6 +40,7 @@ local elsewhere = {
   ["core/script/delivery.c"] = "spec/plugins/mailbox_spec.lua",
   -- seen from outside, through a real server
   ["core/server/board.c"] = "spec/server/accept_spec.lua",
+  ["core/server/certificates.c"] = "spec/wire/hooks_spec.lua",
   ["core/server/channel.c"] = "spec/server/process_spec.lua",
   ["core/server/status.c"] = "spec/server/control_spec.lua",
   ["core/server/store_process.c"] = "spec/server/master_spec.lua",
