@@ -318,11 +318,10 @@ static bool feed_some(struct smtp_session *s, struct slice *in)
 	return feed_line(s, in);
 }
 
-static void feed(struct machine *m, struct slice *in)
+static void feed_all(struct smtp_session *s, struct slice *in)
 {
-	struct smtp_session *s = session_of(m);
+	struct machine *m = &s->machine;
 
-	smtp_session_enter(s);
 	while (m->wants == MACHINE_READ && in->len > 0 && !s->held && !(s->ending && between_commands(s))) {
 		if (!feed_some(s, in))
 			break;
@@ -330,7 +329,20 @@ static void feed(struct machine *m, struct slice *in)
 		if (m->wants == MACHINE_READ && buf_len(&m->out) >= MACHINE_OUT_HIGH)
 			m->wants = MACHINE_DRAIN;
 	}
-	smtp_session_leave(s, false);
+}
+
+static void feed(struct machine *m, struct slice *in)
+{
+	struct smtp_session *s = session_of(m);
+	bool held;
+
+	/* A reply that policy may rewrite ends a round; when it is out at once, the next one follows. */
+	do {
+		smtp_session_enter(s);
+		feed_all(s, in);
+		held = s->held != NULL;
+		smtp_session_leave(s, false);
+	} while (held && m->wants == MACHINE_READ && in->len > 0);
 }
 
 /* The rest of what the host says. */

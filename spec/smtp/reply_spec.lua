@@ -119,6 +119,16 @@ describe("rewrite_reply", function()
   end)
 end)
 
+describe("a line that is too long, with rewrite_reply", function()
+  it("does not stop what is pipelined behind it", function()
+    local peer = smtp.peer { max_command_octets = 64, policy = function(q)
+      return q.hook == "rewrite_reply" and { kind = "none", rewrite = "x" } or smtp.policy(q)
+    end }:hello()
+    peer.session:feed(("y"):rep(100) .. "\r\nNOOP\r\n")
+    assert.equal("500 5.5.2 x\r\n250 2.0.0 x\r\n", peer.session:take())
+  end)
+end)
+
 describe("a delay by rewrite_reply", function()
   it("holds the reply, and the question is asked once", function()
     local asked = 0
