@@ -121,7 +121,7 @@ static enum status held_octet(struct transfer *t, char c, struct buf *out)
 	}
 	if (second && hex(c) >= 0) {
 		t->held_count = 0;
-		return buf_append_byte(out, (char)(hex(t->held[1]) << 4 | hex(c)));
+		return buf_append_byte(out, (char)((unsigned)hex(t->held[1]) << 4 | (unsigned)hex(c)));
 	}
 	if (!second && (hex(c) >= 0 || c == '\r')) {
 		t->held[t->held_count++] = c;

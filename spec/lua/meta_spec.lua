@@ -73,7 +73,8 @@ describe("lua/meta/moonpost.lua", function()
     assert.equal("x14x", answer.text)
     for _, field in ipairs { "id", "protocol", "service",
       "listener", "remote", "local", "tls", "helo",
-      "user", "mailbox", "trusted", "loopback", "data", "closed", "octets", "uidl", "number", "type", "parameters", "charset", "disposition",
+      "user", "mailbox", "trusted", "loopback", "data", "closed", "octets", "uidl", "number", "type", "parameters", "charset",
+      "disposition",
       "filename", "encoding", "id", "offset", "depth", "children", "parent" } do
       assert.is_truthy(text:find("---@field " .. field, 1, true), field)
     end
