@@ -126,6 +126,14 @@ const struct command command_table[] = {
 	  "  moonpost trace --protocol pop3 --ip 192.0.2.7\n"
 	  "  moonpost trace --user alice@example.org --json",
 	  trace_options, command_trace, true },
+	{ "why", "ID", 1, 1, "who decided what a client was told",
+	  "Show how an answer to a client came about: which plugins were asked, what each of them said,\n"
+	  "where in their files, how long it took and what they waited for.  ID is at the end of the\n"
+	  "reply where the configuration says reply_ids = \"refusals\" or \"all\"; the id of a session\n"
+	  "shows all that is known about it.  Refusals are remembered in any case, the last 2048 of each\n"
+	  "worker; other answers with reply_ids = \"all\" alone.\n\n"
+	  "  moonpost why k3f9xw",
+	  NULL, command_why, true },
 	{ "user add", "NAME", 1, 1, "make an account",
 	  "Make an account.  The password is asked without echo, or read from standard input.\n"
 	  "A NAME without @ is in the default domain.\n\n"

@@ -12,6 +12,7 @@ int command_reload(struct command_call *call);            /* remote.c */
 int command_stop(struct command_call *call);
 int command_status(struct command_call *call);
 int command_trace(struct command_call *call);             /* trace.c */
+int command_why(struct command_call *call);               /* why.c */
 
 int command_user_add(struct command_call *call);          /* user.c */
 int command_user_list(struct command_call *call);

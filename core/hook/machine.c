@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/random.h"
 #include "hook/login.h"
 
 void machine_init(struct machine *m, const struct machine_ops *ops, const struct machine_setup *setup)
@@ -82,4 +83,19 @@ void machine_observe_stored(struct machine *m, struct slice mailbox, uint64_t ui
 
 	if (m->observer)
 		m->observer->event(m->observer, &e);
+}
+
+bool machine_explain(struct machine *m, const struct verdict *v, struct slice line, const char *state,
+                     bool refusal, char id[REASON_ID + 1])
+{
+	struct observer *o = m->observer;
+	bool asked = m->question && v == &m->question->verdict;
+
+	id[0] = '\0';
+	if (!o || !o->explain || (o->reply_ids != REPLY_IDS_ALL && !(refusal && v)))
+		return false;
+	random_id(id, REASON_ID);
+	o->explain(o, &(struct explained){ .id = id, .facts = &m->facts, .line = line, .state = state,
+	                                   .verdict = v, .question = asked ? m->question : NULL });
+	return o->reply_ids != REPLY_IDS_NONE;
 }

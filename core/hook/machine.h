@@ -17,6 +17,7 @@
 #include "hook/mailbox.h"
 #include "hook/observer.h"
 #include "hook/question.h"
+#include "hook/reason.h"
 
 enum machine_wants {
 	MACHINE_READ,            /* more bytes, please */
@@ -111,6 +112,11 @@ void machine_observe(struct machine *m, enum event_kind kind, struct slice line,
 /* EVENT_STORED of one mailbox. */
 void machine_observe_stored(struct machine *m, struct slice mailbox, uint64_t uid, uint64_t octets,
                             const char *state);
+
+/* A reply is made that somebody may ask about later: every refusal that has a verdict, and what the
+ * observer's reply_ids say beyond.  True when `id` belongs into the reply; else it may be "". */
+bool machine_explain(struct machine *m, const struct verdict *v, struct slice line, const char *state,
+                     bool refusal, char id[REASON_ID + 1]);
 
 /* Out holds this much unwritten: a machine that streams stops until drained. */
 enum { MACHINE_OUT_HIGH = 64 * 1024 };

@@ -7,6 +7,8 @@
 #include "hook/facts.h"
 #include "hook/verdict.h"
 
+struct question;
+
 enum event_kind {
 	EVENT_CONNECT,           /* a session began */
 	EVENT_COMMAND,           /* a line from the client, masked */
@@ -32,9 +34,28 @@ struct event {
 	uint64_t              uid;            /* STORED: in the mailbox; 0: not known */
 };
 
+/* Which replies end with an id: " [k3f9xw]". */
+enum reply_ids {
+	REPLY_IDS_NONE,
+	REPLY_IDS_REFUSALS,      /* refusals that policy decided */
+	REPLY_IDS_ALL,           /* all that carry an enhanced status code; POP3: all -ERR */
+};
+
+/* A reply that somebody may ask about. */
+struct explained {
+	const char            *id;
+	const struct facts    *facts;
+	struct slice           line;          /* without the id */
+	const char            *state;
+	const struct verdict  *verdict;       /* NULL: the protocol itself decided */
+	const struct question *question;      /* with its reasons; or NULL */
+};
+
 /* One per worker; embedded first in the receiver's own structure. */
 struct observer {
 	void (*event)(struct observer *o, const struct event *e);
+	void (*explain)(struct observer *o, const struct explained *e);   /* may be NULL */
+	enum reply_ids reply_ids;
 	bool wants_lines;        /* false: COMMAND and REPLY need not be made */
 };
 

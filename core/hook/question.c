@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "hook/reason.h"
 
 static const struct { const char *name, *status; } hooks[] = {
 #define X(symbol, lua, status) { lua, status },
@@ -40,6 +41,8 @@ static void forget_answer(struct question *q)
 	else
 		arena_reset(&q->arena);
 	q->targets = NULL;
+	q->reasons = q->last_reason = NULL;
+	q->about = NULL;
 	q->address = q->certificate.chain = q->certificate.key = SLICE_NONE;
 	memset(&q->secret, 0, sizeof(q->secret));
 }
@@ -80,6 +83,9 @@ void question_answer(struct question *q)
 	q->started_us = 0;
 	q->waiting = false;
 	q->cancel = NULL;
+	if (q->policy && q->policy->explains &&
+	    (q->policy->explains_all || q->verdict.kind != VERDICT_ACCEPT))
+		reason_describe(q);
 	q->answered(q->owner, q);
 }
 

@@ -40,6 +40,7 @@ struct policy {
 	/* Which hooks anybody listens to, a bit per enum hook: the session does not ask others,
 	 * but for those the core itself answers (AUTH, SECRET, TOKEN, ACCEPT_RECIPIENT). */
 	uint32_t hooks;
+	bool explains, explains_all;      /* somebody reads the reasons (reason.h); also of a yes */
 };
 
 struct question {
@@ -94,6 +95,8 @@ struct question {
 	} ;
 	/* the answer */
 	struct verdict   verdict;
+	struct reason   *reasons, *last_reason;       /* who was asked, in order; in the arena */
+	const char      *about;               /* reason.h: what was asked, in words; or NULL */
 	struct arena     arena;               /* what the answer fields point to */
 	struct identity  identity;            /* AUTH, TOKEN accepted; moved out by the session */
 	struct recipient_target *targets;     /* ACCEPT_RECIPIENT accepted: at least one; ALIAS: addresses;

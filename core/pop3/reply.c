@@ -13,6 +13,7 @@ struct pop3_held {
 	char              *sign, *words;      /* "-ERR [AUTH]", "wrong name or password" */
 	struct verdict     verdict;
 	bool               decided;
+	char               id[REASON_ID + 1];         /* that ends it, or "" */
 	enum machine_wants wants;             /* of the machine when it was asked about */
 };
 
@@ -26,13 +27,15 @@ void pop3_reply_drop(struct pop3_session *s)
 	s->held = NULL;
 }
 
-/* The line stands at the end of the output. */
-static void end_line(struct pop3_session *s, size_t before, const struct verdict *v)
+/* The line stands at the end of the output, but for its id. */
+static void end_line(struct pop3_session *s, size_t before, const char *id, const struct verdict *v)
 {
 	struct buf *out = &s->machine.out;
-	struct slice line = slice_skip(buf_slice(out), before);
 
-	machine_observe(&s->machine, EVENT_REPLY, line, pop3_session_state(s), v, 0);
+	if (*id)
+		(void)buf_printf(out, " [%s]", id);
+	machine_observe(&s->machine, EVENT_REPLY, slice_skip(buf_slice(out), before),
+	                pop3_session_state(s), v, 0);
 	buf_append(out, crlf);
 }
 
@@ -46,7 +49,7 @@ static void release(struct pop3_session *s, struct slice words)
 	if (words.len)
 		buf_append_byte(out, ' ');
 	buf_append(out, words);
-	end_line(s, before, s->held->decided ? &s->held->verdict : NULL);
+	end_line(s, before, s->held->id, s->held->decided ? &s->held->verdict : NULL);
 	pop3_reply_drop(s);
 }
 
@@ -130,16 +133,23 @@ static void say(struct pop3_session *s, enum pop3_text text, const struct pop3_v
 {
 	struct buf *out = &s->machine.out;
 	size_t before = buf_len(out);
+	char id[REASON_ID + 1] = "";
 
 	pop3_lang_format(out, s->language, text, values, human);
 
+	struct slice line = slice_skip(buf_slice(out), before);
+
 	/* Somebody who tries things out is no attacker: only bad commands in a row count. */
-	if (slice_starts(slice_skip(buf_slice(out), before), SLICE("+OK")))
+	if (slice_starts(line, SLICE("+OK")))
 		s->errors = 0;
-	if (may_rewrite(s, text))
+	else if (!machine_explain(&s->machine, v, line, pop3_session_state(s), true, id))
+		id[0] = '\0';
+	if (may_rewrite(s, text)) {
 		hold(s, before, text, v);
-	else
-		end_line(s, before, v);
+		memcpy(s->held->id, id, sizeof(id));
+	} else {
+		end_line(s, before, id, v);
+	}
 }
 
 void pop3_reply(struct pop3_session *s, enum pop3_text text, const struct pop3_values *values)

@@ -92,6 +92,7 @@ static void finish(struct call *c, enum call_outcome outcome, uint64_t now)
 	call_done_fn *done = c->done;
 	void *owner = c->owner;
 
+	c->ended_ns = now;
 	if (!c->parent)
 		stats_add(c, outcome, now);
 	if (outcome != CALL_OK) {
@@ -139,6 +140,18 @@ static void on_wall(void *owner)
 
 /* ---- running ---- */
 
+/* " 812 us" behind what it waited for. */
+static void note_wait(struct call *c)
+{
+	struct call_waits *w = &c->root->waits;
+	size_t room = sizeof(w->text) - w->len;
+	int n = snprintf(w->text + w->len, room, "%s%s%s%s %llu us", w->len ? ", " : "", c->what,
+	                 *c->detail ? " " : "", c->detail,
+	                 (unsigned long long)((clock_ns() - c->wait_ns) / 1000));
+
+	w->len = n > 0 && (size_t)n < room ? w->len + (size_t)n : strlen(w->text);
+}
+
 static void on_tick(void *owner)
 {
 	struct call *c = owner;
@@ -150,6 +163,8 @@ static void on_tick(void *owner)
 		loop_tick(c->script->setup.loop, &c->tick);
 		return;
 	}
+	if (c->waiting)
+		note_wait(c);
 	c->waiting = false;
 	c->arguments = 0;
 	c->cancel = NULL;
@@ -242,6 +257,8 @@ struct call *call_new(struct script *s, struct plugin *p, const char *hook, call
 	c->spend = &c->budget;
 	c->began_ns = c->cpu_ns = 0;
 	p->calls++;
+	c->waits.len = 0;
+	c->waits.text[0] = '\0';
 	c->stats = stats_of(p, hook);
 	c->stats->numbers.calls++;
 	c->stats->numbers.live++;
@@ -374,6 +391,8 @@ struct call *call_check(lua_State *L, const char *what)
 		           "metamethod called from C; call it before", what);
 	if (c->waiting)
 		luaL_error(L, "%s: this call waits for something else already", what);
+	c->what = what;
+	c->detail[0] = '\0';
 	return c;
 }
 
@@ -385,10 +404,16 @@ struct call_ticket call_ticket(struct call *c)
 int call_suspend(lua_State *L, struct call *c, call_cancel_fn *cancel, void *op, lua_KFunction k)
 {
 	c->waiting = true;
+	c->wait_ns = clock_ns();
 	c->cancel = cancel;
 	c->op = op;
 	lua_pushlightuserdata(L, (void *)(uintptr_t)&call_marker);
 	return lua_yieldk(L, 1, (lua_KContext)op, k);
+}
+
+void call_detail(struct call *c, struct slice detail)
+{
+	snprintf(c->detail, sizeof(c->detail), "%.*s", SLICE_ARG(detail));
 }
 
 void call_wake(struct call_ticket t)

@@ -16,6 +16,7 @@
 #include <lua.h>
 
 #include "base/list.h"
+#include "base/slice.h"
 #include "net/loop.h"
 #include "script/guard.h"
 
@@ -29,6 +30,8 @@ enum call_outcome { CALL_OK, CALL_FAILED, CALL_TIMEOUT };
 typedef void call_done_fn(void *owner, enum call_outcome outcome);
 typedef void call_gone_fn(void *owner);
 typedef void call_cancel_fn(void *op);
+
+enum { CALL_WAITS = 240 };
 
 struct call {
 	struct list     link;             /* in script->calls or script->idle_calls */
@@ -53,6 +56,11 @@ struct call {
 	struct guard_budget budget, *spend;       /* spend: the root's */
 	struct stats   *stats;            /* of its plugin and hook; a child's is its root's */
 	uint64_t        began_ns, cpu_ns; /* first turn; in Lua, children included */
+	uint64_t        ended_ns;         /* valid in done() */
+	const char     *what;             /* the library function that waits: "mail.sleep" */
+	char            detail[80];       /* and for what: "MX example.test", or "" */
+	uint64_t        wait_ns;          /* since then */
+	struct call_waits { size_t len; char text[CALL_WAITS]; } waits;   /* of a root: what it waited for */
 	char           *failure;          /* of a child: what its parent is told; until the next use */
 	struct timer    wall;
 	uint32_t        wall_ms;          /* 0: none */
@@ -100,6 +108,10 @@ struct call *call_check(lua_State *L, const char *what);
 struct call_ticket call_ticket(struct call *c);
 int  call_suspend(lua_State *L, struct call *c, call_cancel_fn *cancel, void *op, lua_KFunction k);
 void call_wake(struct call_ticket t);
+
+/* Between call_check and call_suspend: what exactly is waited for, "MX example.test"; cut to fit.  For
+ * `moonpost why`, so no secrets. */
+void call_detail(struct call *c, struct slice detail);
 
 /* The value that marks a yield as ours, for coroutine.resume of the sandbox. */
 extern const char call_marker;

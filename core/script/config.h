@@ -67,6 +67,7 @@ struct config {
 	uint32_t    max_sessions;         /* per worker */
 	uint32_t    max_sessions_per_ip;  /* over all workers; IPv6: per /64 */
 	uint32_t    password_cache_s;     /* a verified password is remembered; 0: never */
+	int         reply_ids;            /* enum reply_ids */
 	char        recipient_delimiter;  /* '+' or 0 */
 	const char *postmaster;           /* where <postmaster> without domain goes */
 	struct config_network *proxy_trusted, *xclient_trusted;

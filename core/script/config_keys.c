@@ -20,6 +20,10 @@ static const struct config_choice log_levels[] = {
 	{ "debug", LOG_LEVEL_DEBUG }, { "info", LOG_LEVEL_INFO }, { "notice", LOG_LEVEL_NOTICE },
 	{ "warn", LOG_LEVEL_WARN }, { "error", LOG_LEVEL_ERROR }, { NULL, 0 },
 };
+static const struct config_choice reply_ids[] = {
+	{ "none", REPLY_IDS_NONE }, { "refusals", REPLY_IDS_REFUSALS }, { "all", REPLY_IDS_ALL },
+	{ NULL, 0 },
+};
 static const struct config_choice log_formats[] = {
 	{ "text", LOG_KEY_VALUE }, { "json", LOG_JSON }, { NULL, 0 },
 };
@@ -84,6 +88,9 @@ static const struct config_key file_keys[] = {
 	KEY("password_cache", U32, password_cache_s,
 	    "how long a verified password is remembered; 0: never",
 	    .unit = "seconds", .max = DAY),
+	KEY("reply_ids", CHOICE, reply_ids,
+	    "replies that end with an id for `moonpost why`",
+	    .choices = reply_ids),
 	KEY("recipient_delimiter", CUSTOM, recipient_delimiter,
 	    "between name and detail in user+detail@domain; \"\": none",
 	    .read = config_parts_delimiter, .shape = "one character or \"\""),

@@ -29,6 +29,7 @@ bool listener_wants(const struct listener *l, const struct facts *f)
 void listener_free(struct listener *l)
 {
 	free(l->listeners);
+	free(l->place);
 	free(l);
 }
 

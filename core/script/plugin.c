@@ -78,6 +78,16 @@ static int unknown_hook(lua_State *L, const char *name)
 	return luaL_error(L, "there is no hook \"%s\"; did you mean \"%s\"?", name, lua_tostring(L, -1));
 }
 
+/* "plugins/one.lua:12" of the function at index; heap. */
+static char *place_of(lua_State *L, int index)
+{
+	lua_Debug ar;
+
+	lua_pushvalue(L, index);
+	lua_getinfo(L, ">S", &ar);
+	return mem_printf("%s:%d", ar.short_src, ar.linedefined);
+}
+
 static int add_listener(lua_State *L, struct plugin *p, struct list *list, const char *hook)
 {
 	struct listener *l, read = { .hook = hook, .home = list, .plugin = p, .services = ~0u, .tls = -1,
@@ -90,6 +100,7 @@ static int add_listener(lua_State *L, struct plugin *p, struct list *list, const
 	l = MEM_NEW(struct listener);
 	*l = read;
 	l->listeners = filters_names(L, 4);
+	l->place = place_of(L, 3);
 	list_init(&l->link);
 	list_append(&p->listeners, &l->link);
 	(void)stats_of(p, hook);              /* status shows hooks that were never called, too */

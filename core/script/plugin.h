@@ -47,6 +47,7 @@ struct listener {
 	struct list   *home;              /* the script's list for its hook */
 	const char    *hook;              /* static */
 	int            fn;                /* registry reference */
+	char          *place;             /* heap; "plugins/one.lua:12": where the function begins */
 	int            priority;          /* higher ones are asked first */
 	unsigned       services;          /* enum service bits; all bits: any */
 	const char   **listeners;         /* heap, ended by NULL; names of the configuration; NULL: any */

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "hook/reason.h"
 #include "script/answer.h"
 #include "script/arguments.h"
 #include "script/breaker.h"
@@ -167,6 +168,28 @@ static int run_hook(lua_State *L)
 	return call_function(L, arguments, 2, when_returned, a);
 }
 
+/* A yes with a mailbox is the end of it: nobody asks why, unless told to remember everything. */
+static bool wants_reason(const struct asking *a)
+{
+	const struct policy *p = &a->script->policy;
+	const struct question *q = a->question;
+
+	return p->explains && (p->explains_all || q->verdict.kind != VERDICT_ACCEPT || !q->targets);
+}
+
+/* Before the verdict is followed: what this plugin said. */
+static void keep_reason(struct asking *a, const struct call *c, bool failed)
+{
+	struct question *q = a->question;
+	struct reason r = { .by = plugin_name(a->listener->plugin), .place = a->listener->place,
+	                    .where = q->verdict.where, .waits = c ? c->waits.text : "",
+	                    .kind = q->verdict.kind, .failed = failed,
+	                    .micros = c ? (uint32_t)((c->ended_ns - c->began_ns) / 1000) : 0 };
+
+	memcpy(r.status, q->verdict.status, sizeof(r.status));
+	reason_add(q, &r);
+}
+
 /* The plugin has spoken, or was not asked. */
 static void go_on(struct asking *a)
 {
@@ -192,12 +215,15 @@ static void go_on(struct asking *a)
 static void on_done(void *owner, enum call_outcome outcome)
 {
 	struct asking *a = owner;
+	const struct call *call = a->call;
 
 	a->call = NULL;
 	handle_revoke(&a->lent);
 	breaker_tell(a->listener->plugin, outcome == CALL_OK);
 	if (outcome != CALL_OK)
 		answer_failed(a->question);
+	if (wants_reason(a))
+		keep_reason(a, call, outcome != CALL_OK);
 	go_on(a);
 }
 
@@ -210,6 +236,8 @@ static void ask_listener(struct asking *a)
 	if (advice != BREAKER_CALL) {
 		if (advice == BREAKER_TEMPFAIL)
 			answer_failed(a->question);
+		if (wants_reason(a))
+			keep_reason(a, NULL, true);
 		go_on(a);
 		return;
 	}

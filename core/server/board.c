@@ -93,6 +93,12 @@ void server_board_figures(const struct board *b, struct figures *out)
 			server_figures_add(out, &b->slots[s].figures, true);
 }
 
+void server_board_why(const struct board *b, const char *id, struct cJSON *to)
+{
+	for (unsigned s = 0; s < BOARD_SLOTS; s++)
+		server_why_find(&b->slots[s].why, id, to);
+}
+
 /* A provider hands out a /64 to one customer: counting single IPv6 addresses would limit nobody. */
 uint64_t server_board_place(const struct board *b, const char *ip)
 {

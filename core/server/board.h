@@ -13,6 +13,7 @@
 
 #include "base/slice.h"
 #include "server/figures.h"
+#include "server/why.h"
 
 enum { BOARD_SLOTS = 128 };           /* workers alive at once, old generations included */
 
@@ -55,6 +56,7 @@ struct board_slot {
 	_Atomic uint64_t    totals[BOARD_TOTAL_COUNT];     /* in the order of BOARD_TOTALS */
 	_Atomic uint64_t    addresses[BOARD_ADDRESSES];    /* fingerprint << 32 | sessions */
 	struct figures      figures;      /* of plugins' hooks */
+	struct why_ring     why;          /* decisions; those of a worker that is gone stay until overwritten */
 };
 
 struct board;
@@ -72,6 +74,9 @@ void server_board_give_up(struct board *b, const struct board_slot *slot);     /
 
 /* Add the numbers of plugins' hooks of all workers, dead ones included. */
 void server_board_figures(const struct board *b, struct figures *out);
+
+/* The decisions of this id or session, of all workers, to the JSON array. */
+void server_board_why(const struct board *b, const char *id, struct cJSON *to);
 
 /* Sum over all workers, dead ones included. */
 void server_board_totals(const struct board *b, struct board_totals *out);

@@ -206,12 +206,24 @@ static void trace(struct client *c, const cJSON *request)
 	put_outcome(c, NULL);
 }
 
+static void why(struct client *c, const cJSON *request)
+{
+	const char *id = cJSON_GetStringValue(cJSON_GetObjectItem(request, "id"));
+	cJSON *o = cJSON_CreateObject();
+
+	cJSON_AddBoolToObject(o, "ok", true);
+	server_board_why(c->control->master->board, id ? id : "", cJSON_AddArrayToObject(o, "decisions"));
+	put_json(c, o);
+	cJSON_Delete(o);
+}
+
 static const struct { const char *name; void (*run)(struct client *c, const cJSON *request); }
 commands[] = {
 	{ "status", status },
 	{ "reload", reload },
 	{ "stop",   stop },
 	{ "trace",  trace },
+	{ "why",    why },
 };
 
 static void run_line(struct client *c, struct slice line)
@@ -226,7 +238,7 @@ static void run_line(struct client *c, struct slice line)
 			commands[i].run(c, request);
 		}
 	if (!known)
-		put_outcome(c, "no such command; there are status, reload, stop and trace");
+		put_outcome(c, "no such command; there are status, reload, stop, trace and why");
 	cJSON_Delete(request);
 }
 

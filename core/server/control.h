@@ -5,6 +5,7 @@
  *   {"command":"reload"}                      -> {"ok":true} or {"ok":false,"errors":"..."}
  *   {"command":"reload","plugin":"NAME"}      -> the same; or "plugins":true for all
  *   {"command":"stop"}                        -> {"ok":true}, then the end of the connection
+ *   {"command":"why","id":"k3f9xw"}           -> {"ok":true,"decisions":[{...}]}; id: of a reply or session
  *   {"command":"trace","filter":{"ip":"..."}} -> {"ok":true}, then one object per event */
 #ifndef MOONPOST_SERVER_CONTROL_H
 #define MOONPOST_SERVER_CONTROL_H

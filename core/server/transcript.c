@@ -188,9 +188,15 @@ static void on_event(struct observer *o, const struct event *e)
 		script_session_closed(t->script, (struct facts *)(uintptr_t)e->facts);
 }
 
+static void on_explain(struct observer *o, const struct explained *e)
+{
+	server_why_write(&CONTAINER_OF(o, struct transcript, observer)->slot->why, e);
+}
+
 void server_transcript_init(struct transcript *t, struct board_slot *slot, struct channel *channel)
 {
-	*t = (struct transcript){ .observer.event = on_event, .slot = slot, .channel = channel };
+	*t = (struct transcript){ .observer = { .event = on_event, .explain = on_explain },
+	                          .slot = slot, .channel = channel };
 }
 
 void server_transcript_refresh(struct transcript *t)

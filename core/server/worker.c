@@ -339,6 +339,9 @@ static bool start(struct worker *w)
 		return false;
 	}
 	server_transcript_set_script(&w->transcript, w->script);
+	w->transcript.observer.reply_ids = (enum reply_ids)w->config->reply_ids;
+	script_policy(w->script)->explains = true;
+	script_policy(w->script)->explains_all = w->config->reply_ids == REPLY_IDS_ALL;
 	beat(w);
 	ask_store(w);
 	return true;

@@ -14,6 +14,7 @@ struct smtp_judgement {
 	bool                running;          /* the loop over them */
 	struct smtp_failure refusal;          /* of the recipient who decides */
 	const char         *recipient;
+	char                reply_id[REASON_ID + 1];       /* of the reply that says so, or "" */
 };
 
 static void log_refused(struct smtp_session *s, const struct verdict *v)
@@ -59,14 +60,17 @@ static void all_judged(struct smtp_session *s)
 {
 	struct smtp_transaction *t = &s->transaction;
 
-	if (t->judgement && t->judgement->refusal.code)
+	if (t->judgement && t->judgement->refusal.code) {
+		s->reply_id = t->judgement->reply_id;
 		smtp_transaction_refuse(s, t->judgement->refusal, t->judgement->recipient);
-	else if (!smtp_transaction_wanted(t))
+		s->reply_id = NULL;
+	} else if (!smtp_transaction_wanted(t)) {
 		smtp_transaction_stored(s, true);
-	else if (machine_asks(&s->machine, HOOK_ON_ACCEPT))
+	} else if (machine_asks(&s->machine, HOOK_ON_ACCEPT)) {
 		ask(s, HOOK_ON_ACCEPT, 0, go_ahead);
-	else
+	} else {
 		smtp_transaction_deliver(s);
+	}
 }
 
 /* ---- one recipient after the other ---- */
@@ -83,6 +87,9 @@ static void keep_refusal(struct smtp_session *s, const struct verdict *v)
 	/* The question's words are gone with the next question. */
 	f.status = arena_strdup(&t->arena, slice_from(f.status));
 	f.text = arena_strdup(&t->arena, slice_from(f.text));
+	if (!machine_explain(&s->machine, v, slice_from(f.text), smtp_session_state_name(s), true,
+	                     t->judgement->reply_id))
+		t->judgement->reply_id[0] = '\0';
 	t->judgement->refusal = f;
 	t->judgement->recipient = arena_strdup(&t->arena, t->envelope.recipients[t->judgement->at].address);
 }

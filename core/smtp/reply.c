@@ -100,6 +100,25 @@ static size_t put_text(char *out, size_t size, const char *fmt, va_list ap)
 	return len;
 }
 
+/* " [k3f9xw]" at the end, where such ids are wanted: `moonpost why` tells the reasons. */
+static size_t put_id(struct smtp_session *s, int code, char *line, size_t len)
+{
+	char made[REASON_ID + 1];
+	const char *id = s->reply_id;
+
+	if (!id && machine_explain(&s->machine, s->verdict, slice_of(line, len),
+	                           smtp_session_state_name(s), code >= 400, made))
+		id = made;
+	if (!id || !*id)
+		return len;
+	if (len > REPLY_MAX - REASON_ID - 3)
+		len = REPLY_MAX - REASON_ID - 3;
+	memcpy(line + len, " [", 2);
+	memcpy(line + len + 2, id, REASON_ID);
+	line[len + 2 + REASON_ID] = ']';
+	return len + REASON_ID + 3;
+}
+
 static void put_line(struct smtp_session *s, int code, char separator, const char *status,
                      const char *fmt, va_list ap)
 {
@@ -111,6 +130,8 @@ static void put_line(struct smtp_session *s, int code, char separator, const cha
 	if (len > REPLY_MAX)
 		len = REPLY_MAX;
 	clean(s, line + head, len - head);
+	if (status && separator == ' ')
+		len = put_id(s, code, line, len);
 	machine_observe(m, EVENT_REPLY, slice_of(line, len), smtp_session_state_name(s), s->verdict, 0);
 	/* The client's mistakes, and the ends that are no QUIT. */
 	if ((code >= 500 && code <= 504) || code == 421)
@@ -128,6 +149,7 @@ struct smtp_held {
 	char           text[REPLY_MAX + 1];
 	struct verdict verdict;               /* for the transcript */
 	bool           decided;
+	char           id[REASON_ID + 1];     /* that ends it, or "" */
 	enum machine_wants wants;             /* of the machine when it was asked about */
 };
 
@@ -150,11 +172,14 @@ static void put_words(struct smtp_session *s, int code, const char *status, cons
 static void release(struct smtp_session *s, struct slice text)
 {
 	struct smtp_held *h = s->held;
+	const char *outer = s->reply_id;
 
 	s->held = NULL;
 	s->verdict = h->decided ? &h->verdict : NULL;
+	s->reply_id = h->id;
 	put_words(s, h->code, h->status[0] ? h->status : NULL, "%.*s", SLICE_ARG(text));
 	s->verdict = NULL;
+	s->reply_id = outer;
 	free(h);
 }
 
@@ -169,6 +194,22 @@ static bool may_rewrite(struct smtp_session *s, int code)
 	return code != 220 || s->state != SMTP_START || s->machine.facts.helo;
 }
 
+/* Now, for the question that knows the reasons is gone when the words are known. */
+static void keep_id(struct smtp_session *s)
+{
+	struct smtp_held *h = s->held;
+	char line[REPLY_MAX + 1];
+	int n = snprintf(line, sizeof(line), "%d %s %s", h->code, h->status, h->text);
+
+	if (s->reply_id)
+		memcpy(h->id, s->reply_id, sizeof(h->id));
+	else if (!h->status[0] ||
+	         !machine_explain(&s->machine, s->verdict, slice_of(line, (size_t)n < sizeof(line) ?
+	                          (size_t)n : sizeof(line) - 1), smtp_session_state_name(s),
+	                          h->code >= 400, h->id))
+		h->id[0] = '\0';
+}
+
 static void hold(struct smtp_session *s, int code, const char *status, const char *fmt, va_list ap)
 {
 	if (s->held)
@@ -180,6 +221,7 @@ static void hold(struct smtp_session *s, int code, const char *status, const cha
 	s->held->decided = s->verdict != NULL;
 	if (s->verdict)
 		s->held->verdict = *s->verdict;
+	keep_id(s);
 }
 
 static void rewritten(struct smtp_session *s, const struct verdict *v)

@@ -111,7 +111,9 @@ static void go_on(struct smtp_session *s)
 {
 	s->machine.delay_ms = 0;
 	s->machine.wants = MACHINE_READ;
-	s->answered(s, &machine_question(&s->machine)->verdict);
+	s->verdict = &machine_question(&s->machine)->verdict;
+	s->answered(s, s->verdict);
+	s->verdict = NULL;
 }
 
 void smtp_session_hold(struct smtp_session *s, uint32_t delay_ms, smtp_answered_fn *fn)

@@ -43,7 +43,8 @@ struct smtp_session {
 	enum smtp_state             state;
 	enum smtp_input             input;
 	smtp_answered_fn           *answered;     /* who gets the verdict in flight */
-	const struct verdict       *verdict;      /* for the transcript while a refusal is rendered */
+	const struct verdict       *verdict;      /* that the reply comes from, while it is rendered */
+	const char                 *reply_id;     /* of that reply, when it was made before */
 	uint64_t line_started_ms;                 /* first octet of an incomplete line, or 0 */
 	uint32_t errors, idle_commands, transactions;
 	unsigned inside;                          /* calls from the host on the stack */

@@ -314,7 +314,7 @@ static void feed(struct host *h, struct buf *inbox, struct slice octets)
 static void make_host(struct host *h, unsigned switches, const struct pop3_settings *settings)
 {
 	*h = (struct host){ .switches = switches, .dropped = true, .policy.ask = ask,
-	                    .provider.ops = &box_ops, .observer = { on_event, true } };
+	                    .provider.ops = &box_ops, .observer = { .event = on_event, .wants_lines = true } };
 	h->policy.hooks = 1u << HOOK_SECRET | 1u << HOOK_TOKEN |
 	                  (switches & ON_DELETE ? 1u << HOOK_ON_DELETE : 0);
 	h->drop = (struct maildrop){ .ops = &drop_ops, .entries = h->entries, .count = MESSAGES };

@@ -150,7 +150,7 @@ static int l_asker(lua_State *L)
 	struct asker *a = lua_newuserdatauv(L, sizeof(*a), 0);
 
 	*a = (struct asker){ .policy = { on_ask, (uint32_t)luaL_checkinteger(L, 1) },
-	                     .observer = { on_event, lua_toboolean(L, 2) } };
+	                     .observer = { .event = on_event, .wants_lines = lua_toboolean(L, 2) } };
 	struct machine_setup setup = { .policy = &a->policy, .observer = &a->observer, .host = a };
 
 	facts_init(&setup.facts);

@@ -199,7 +199,7 @@ static int l_new(lua_State *L)
 	lua_pop(L, 1);
 	s->policy = (struct policy){ .ask = bind_pop3_ask, .hooks = read_hooks(s) };
 	s->provider.ops = &bind_pop3_mailboxes;
-	s->observer = (struct observer){ on_event, true };
+	s->observer = (struct observer){ .event = on_event, .wants_lines = true };
 	struct machine_setup setup = {
 		.policy = &s->policy, .mailboxes = &s->provider, .observer = &s->observer, .host = s,
 		.host_changed = on_changed, .channel_binding = on_binding,

@@ -265,7 +265,7 @@ static int l_new(lua_State *L)
 	s = *box = MEM_NEW(struct stage);
 	s->loop = loop_new();
 	timer_init(&s->stop, s->loop, on_stop, s);
-	s->directory = (struct policy){ directory_ask, 0 };
+	s->directory = (struct policy){ .ask = directory_ask };
 	s->config = config_load(file, &error);
 	if (s->config) {
 		s->work = work_pool_new(s->loop, 2, "spec");
