@@ -461,3 +461,31 @@
 ---      end,
 ---      read = function(box, uid, offset, max) return box[uid]:sub(offset + 1, offset + max) end,
 ---    })
+
+---hook: on_start
+---kind: observe
+---arguments:
+---verdicts:
+---nil: nothing
+---
+---Once in each worker, before it serves; it waits for the hook, at most lua.start_wall.
+---
+---    local state = plugin:state("since")
+---
+---    plugin:hook("on_start", function()
+---      state.seconds = mail.now()
+---      mail.log.info("ready", { plugin = plugin.name })
+---    end)
+
+---hook: on_stop
+---kind: observe
+---arguments:
+---verdicts:
+---nil: nothing
+---
+---Once in each worker, before it ends, and before new code takes the place of the old; it is waited for,
+---at most lua.stop_wall.
+---
+---    plugin:hook("on_stop", function()
+---      mail.log.info("the last word", { plugin = plugin.name })
+---    end)

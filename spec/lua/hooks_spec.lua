@@ -113,6 +113,12 @@ describe("lua/meta/hooks.lua", function()
         assert.is_nil(log:find("plugin failed", 1, true), log)
         assert.is_truthy(log:find(event[3], 1, true), log)
         assert.equal(1, stage:numbers().calls)
+      elseif block.name == "on_start" or block.name == "on_stop" then
+        stage[block.name:sub(4)](stage)
+        stage:run(5000)
+        local log = script.log()
+        assert.is_nil(log:find("plugin failed", 1, true), log)
+        assert.is_truthy(log:find("plugin=one", 1, true), log)
       else
         assert.equal("mailbox", block.name)
         local session = stage:session { service = "pop3" }

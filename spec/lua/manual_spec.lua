@@ -29,10 +29,21 @@ describe("bin/manual", function()
     end
     for name in stub:gmatch("\nfunction ([%w_.:]+)%(") do look(name) end
     for name in stub:gmatch("\n%-%-%-@class (moonpost[%w_.]*)") do
-      if not name:find("^moonpost%.hook%.") then look(name) end
+      look(name)
     end
     assert.same({}, missing)
     assert.is_true(count > 40)
+  end)
+
+  it("prints every hook with its facts and its example", function()
+    local text, count = page("moonpost-hooks.7"), 0
+    for name in tree.read("lua/meta/hooks.lua"):gmatch("\n%-%-%-hook: ([%w_]+)") do
+      local section = text:match("\n## " .. name .. "\n(.-)\n## ") or text:match("\n## " .. name .. "\n(.*)$")
+      assert.is_truthy(section and section:find("- **kind**: ", 1, true), name)
+      assert.is_truthy(section:find('\n    plugin:hook("' .. name .. '"', 1, true), name)
+      count = count + 1
+    end
+    assert.is_true(count > 20)
   end)
 
   it("prints arguments with their types, what comes back, and examples as code", function()
